@@ -1,0 +1,42 @@
+# Two commands do everything on a machine with Python 3.11+, make and the package index: make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= 3
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo check test unit lock clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(READY) ## the virtual environment from the lock file
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Rampart needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "Installing the locked packages into $(VENV) (once) ..." >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY) ## a whole event on an embedded cloud, from nothing to a leaderboard
+	@$(BIN)/invoke demo
+
+check: $(READY) ## ruff, mypy, import rules, unit tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest -q -n $(JOBS) tests/unit
+
+test: $(READY) ## every test
+	@$(BIN)/pytest -q -n $(JOBS) tests
+
+lock: ## renew requirements.lock (needs uv on PATH)
+	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --upgrade --quiet --output-file requirements.lock pyproject.toml
+
+clean: ## remove the virtual environment and every local state folder
+	rm -rf $(VENV) .rampart build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

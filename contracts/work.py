@@ -1,0 +1,196 @@
+"""A run and the value each stage of it hands to the next: small, frozen, serialisable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+
+class Blame(StrEnum):
+    """Whose fault a failed run is."""
+
+    PARTICIPANT = "participant"
+    ORGANISER = "organiser"
+    PLATFORM = "platform"
+
+
+class Cause(StrEnum):
+    """Why a run ended without a score."""
+
+    RAISED = "raised"  # the submission's code raised or exited with another code than 0
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out-of-memory"
+    KILLED = "killed"  # a signal nobody of ours sent
+    BAD_OUTPUT = "bad-output"  # ended well but left no scores, or scores nobody can read
+    KIT_BROKEN = "kit-broken"
+    ENVIRONMENT_BROKEN = "environment-broken"
+    HOST_LOST = "host-lost"
+    BOOT_TIMEOUT = "boot-timeout"
+    LAUNCH_REFUSED = "launch-refused"
+    TRANSFER_REFUSED = "transfer-refused"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt at one submission: what to run, where its files are on this machine, and its limits.
+
+    `submission_dir` is the team's code; log and predictions go to `logs_dir/submission_key` and
+    `predictions_dir/submission_key`. `memory_limit_bytes` None means the host's own memory is the limit.
+    """
+
+    submission_id: int
+    event: str
+    team: str
+    submission: str
+    attempt: int
+    submission_dir: Path
+    logs_dir: Path
+    predictions_dir: Path
+    timeout_s: float
+    n_threads: int | None = None
+    memory_limit_bytes: int | None = None
+
+    @property
+    def submission_key(self) -> str:
+        """RAMP's folder name of a submission, e.g. `submission_000000007`."""
+        return f"submission_{self.submission_id:09d}"
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress:
+    """Where a host answers and how it proves who it is.
+
+    `host_id` is the instance id, or `this-machine`. `host_key` is one `ssh-ed25519 AAAA...` line without a comment.
+    """
+
+    host_id: str
+    address: str
+    user: str
+    port: int = 22
+    host_key: str = ""
+    key_path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostLayout:
+    """Where the challenge lies on a host, as absolute paths there; `python` is that of the kit's environment."""
+
+    kit_dir: str
+    data_dir: str
+    python: str
+    ramp_test: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A submission taken from the queue, before it has a host."""
+
+    work: Work
+    claimed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """A claimed run with a host that answers."""
+
+    claimed: Claimed
+    host: HostAddress
+    layout: HostLayout
+    image_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A run whose submission lies on its host. `job_dir` is an absolute path there, new for each attempt."""
+
+    provisioned: Provisioned
+    job_dir: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A run whose job has been started on its host, detached from our connection."""
+
+    pushed: Pushed
+    launched_at: datetime
+
+
+class JobEnd(StrEnum):
+    """How the job on the host came to its end, as its supervisor saw it."""
+
+    EXITED = "exited"
+    SIGNALLED = "signalled"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out-of-memory"
+
+
+@dataclass(frozen=True, slots=True)
+class JobExit:
+    """What the supervisor wrote when the job ended. `code` is the exit code, or minus the signal's number."""
+
+    end: JobEnd
+    code: int
+    wall_time_s: float
+    cpu_time_s: float
+    peak_memory_bytes: int
+    output_bytes: int
+    output_dropped_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run whose job has ended."""
+
+    launched: Launched
+    exit: JobExit
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A run whose output lies on this machine: `log_path` is a file, `output_dir` is `training_output` or missing."""
+
+    finished: Finished
+    log_path: Path
+    output_dir: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoldScores:
+    """One fold: times in seconds, and scores by step (`train`, `valid`, `test`) and score type's name."""
+
+    fold: int
+    train_time_s: float
+    valid_time_s: float
+    test_time_s: float
+    scores: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class BaggedScores:
+    """The scores of the combined predictions after 1, 2, ... folds, by step (`valid`, `test`) and score type's name."""
+
+    scores: dict[str, dict[str, list[float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A run that ended with scores."""
+
+    pulled: Pulled
+    folds: tuple[FoldScores, ...]
+    bagged: BaggedScores
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A run that ended without scores: blame, cause, one sentence, and what the log says from the traceback on."""
+
+    work: Work
+    blame: Blame
+    cause: Cause
+    message: str
+    traceback: str = ""
+    exit: JobExit | None = None

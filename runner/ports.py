@@ -1,0 +1,80 @@
+"""What the stages and the dispatcher need from the outside, in the verbs they use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from contracts.remote import CommandResult
+from contracts.work import Claimed, Failed, Launched, Provisioned, Scored
+
+
+class Transport(Protocol):
+    """One connection to one host. Every verb may raise HostUnreachable; `close` from another thread ends a wait."""
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float | None = 60.0) -> CommandResult:
+        """Run a command to its end and give its exit code and output; None as timeout waits for ever.
+
+        Raises CommandTimedOut; the command may then still be running there.
+        """
+        ...
+
+    def send(self, argv: Sequence[str], chunks: Iterable[bytes], *, timeout_s: float = 600.0) -> CommandResult:
+        """Run a command that reads `chunks` on its standard input."""
+        ...
+
+    def receive(self, argv: Sequence[str], *, timeout_s: float = 600.0) -> AbstractContextManager[Iterator[bytes]]:
+        """Run a command and read its standard output chunk by chunk; leaving early ends the command.
+
+        Raises CommandFailed when the command, read to its end, exits with another code than 0.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the connection; what runs detached on the host goes on."""
+        ...
+
+
+class Hosts(Protocol):
+    """Where runs get a machine from and give it back."""
+
+    def acquire(self, claimed: Claimed) -> Provisioned:
+        """Give the run a host that answers; raises CloudError, BootTimeout, HostKeyRefused or ImageNotFound."""
+        ...
+
+    def connect(self, provisioned: Provisioned) -> Transport:
+        """Open a connection to the run's host; raises HostUnreachable."""
+        ...
+
+    def is_gone(self, provisioned: Provisioned) -> bool:
+        """Whether the machine behind the run has ended for good, as far as its owner (EC2) knows."""
+        ...
+
+    def release(self, provisioned: Provisioned) -> None:
+        """Give the host back; on EC2 it is terminated. Doing it twice is fine."""
+        ...
+
+
+class Store(Protocol):
+    """The queue and the record of results."""
+
+    def claim(self, event: str, limit: int) -> list[Claimed]:
+        """Take the `limit` oldest new submissions of an event (state `sent_to_training`); no one else gets them."""
+        ...
+
+    def training_started(self, launched: Launched) -> None:
+        """The job runs: state `training`."""
+        ...
+
+    def record_scored(self, scored: Scored) -> None:
+        """Write fold scores, times, bagged scores and the state `scored` in one transaction."""
+        ...
+
+    def record_failed(self, failed: Failed) -> None:
+        """Write the failure's state and message in one transaction."""
+        ...
+
+    def requeue(self, claimed: Claimed, reason: str) -> None:
+        """Give an unfinished submission back to the queue: state `new`."""
+        ...
