@@ -31,6 +31,7 @@ class Cause(StrEnum):
     LAUNCH_REFUSED = "launch-refused"
     TRANSFER_REFUSED = "transfer-refused"
     CANCELLED = "cancelled"
+    INTERNAL = "internal"  # an error of Rampart itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from contracts.instance import Instance, LaunchRequest
 from contracts.remote import CommandResult
 from contracts.work import Claimed, Failed, Launched, Provisioned, Scored
 
@@ -53,6 +54,22 @@ class Hosts(Protocol):
 
     def release(self, provisioned: Provisioned) -> None:
         """Give the host back; on EC2 it is terminated. Doing it twice is fine."""
+        ...
+
+
+class Instances(Protocol):
+    """The EC2 API as the host pool uses it. Every verb may raise CloudError."""
+
+    def launch(self, request: LaunchRequest) -> Instance:
+        """Start one instance; the same client token never starts a second one."""
+        ...
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """One instance, or None where EC2 does not know it."""
+        ...
+
+    def terminate(self, instance_ids: Sequence[str]) -> None:
+        """End instances; those already gone count as ended."""
         ...
 
 

@@ -1,0 +1,42 @@
+"""Turn what went wrong around a job into a failure with a typed blame."""
+
+from __future__ import annotations
+
+from contracts.errors import (
+    AskedWrongly,
+    BootTimeout,
+    CloudError,
+    HostUnreachable,
+    ImageNotFound,
+    KitInvalid,
+    RampartError,
+    SubmissionInvalid,
+    TransferRefused,
+)
+from contracts.work import Blame, Cause, Failed, Work
+from runner.layout import LayoutMissing
+
+_ORGANISERS_CODES = frozenset(
+    {"AccessDenied", "AuthFailure", "NoCredentials", "ProfileNotFound", "UnauthorizedOperation"}
+)
+
+_TABLE: tuple[tuple[type[RampartError], Blame, Cause], ...] = (
+    (SubmissionInvalid, Blame.PARTICIPANT, Cause.BAD_OUTPUT),
+    (TransferRefused, Blame.PARTICIPANT, Cause.TRANSFER_REFUSED),
+    (KitInvalid, Blame.ORGANISER, Cause.KIT_BROKEN),
+    (LayoutMissing, Blame.ORGANISER, Cause.ENVIRONMENT_BROKEN),
+    (ImageNotFound, Blame.ORGANISER, Cause.LAUNCH_REFUSED),
+    (AskedWrongly, Blame.ORGANISER, Cause.ENVIRONMENT_BROKEN),
+    (BootTimeout, Blame.PLATFORM, Cause.BOOT_TIMEOUT),
+    (CloudError, Blame.PLATFORM, Cause.LAUNCH_REFUSED),
+    (HostUnreachable, Blame.PLATFORM, Cause.HOST_LOST),
+    (RampartError, Blame.PLATFORM, Cause.HOST_LOST),
+)
+
+
+def failed_by(error: RampartError, work: Work) -> Failed:
+    """Say whose fault an error of ours is; the first row of the table that fits decides."""
+    blame, cause = next((blame, cause) for kind, blame, cause in _TABLE if isinstance(error, kind))
+    if isinstance(error, CloudError) and error.code in _ORGANISERS_CODES:
+        blame = Blame.ORGANISER
+    return Failed(work=work, blame=blame, cause=cause, message=str(error))

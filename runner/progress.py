@@ -1,0 +1,44 @@
+"""What the dispatcher tells those who watch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from contracts.work import Failed, Scored, Work
+
+
+class Stage(StrEnum):
+    """The stages of a run, in the order of their happening."""
+
+    PROVISION = "provision"
+    PUSH = "push"
+    LAUNCH = "launch"
+    WAIT = "wait"
+    PULL = "pull"
+    SCORE = "score"
+    RECORD = "record"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A run entered a stage. `host_id` is empty until it has a host."""
+
+    work: Work
+    stage: Stage
+    host_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """A run is over; `outcome` None means it was interrupted and goes back to the queue. Steps are in seconds."""
+
+    work: Work
+    outcome: Scored | Failed | None
+    steps: dict[Stage, float]
+
+
+Progress = StageStarted | RunEnded
+Observer = Callable[[Progress], None]
