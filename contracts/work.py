@@ -40,6 +40,8 @@ class Work:
 
     `submission_dir` is the team's code; log and predictions go to `logs_dir/submission_key` and
     `predictions_dir/submission_key`. `memory_limit_bytes` None means the host's own memory is the limit.
+    `attempt` counts a submission's runs over all its generations. `folds` (0: not known) and `score_types`
+    (empty: not known) are what its output must hold to be recorded.
     """
 
     submission_id: int
@@ -53,6 +55,9 @@ class Work:
     timeout_s: float
     n_threads: int | None = None
     memory_limit_bytes: int | None = None
+    generation: int = 1
+    folds: int = 0
+    score_types: tuple[str, ...] = ()
 
     @property
     def submission_key(self) -> str:
