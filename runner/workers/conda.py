@@ -1,0 +1,52 @@
+"""Run submissions on this machine, in a conda or virtual environment."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+from collections.abc import Callable
+
+from contracts.errors import RampartError
+from contracts.event import EventConfig
+from contracts.work import Claimed, HostAddress, HostLayout, Provisioned
+from runner.ports import Transport
+from runner.stages import launch
+from runner.workers.environments import environment_prefix
+
+_log = logging.getLogger(__name__)
+THIS_MACHINE = "this-machine"
+
+
+class ThisMachine:
+    """The host pool that is this machine: every run gets a folder of its own."""
+
+    def __init__(self, event: EventConfig, *, open_transport: Callable[[], Transport]) -> None:
+        self._event = event
+        self._open_transport = open_transport
+
+    def acquire(self, claimed: Claimed) -> Provisioned:
+        prefix = environment_prefix(self._event.worker)
+        layout = HostLayout(
+            kit_dir=str(self._event.ramp.kit_dir),
+            data_dir=str(self._event.ramp.data_dir),
+            python=str(prefix / "bin" / "python"),
+            ramp_test=str(prefix / "bin" / "ramp-test"),
+        )
+        host = HostAddress(host_id=THIS_MACHINE, address="localhost", user=getpass.getuser())
+        return Provisioned(claimed=claimed, host=host, layout=layout)
+
+    def connect(self, provisioned: Provisioned) -> Transport:  # noqa: ARG002 - every run is on the same machine
+        return self._open_transport()
+
+    def is_gone(self, provisioned: Provisioned) -> bool:  # noqa: ARG002 - it is the machine we run on
+        return False
+
+    def release(self, provisioned: Provisioned) -> None:
+        """End what may still run of the job, then remove its folder."""
+        transport = self._open_transport()
+        try:
+            launch.clean_up(provisioned, transport)
+        except RampartError as error:
+            _log.error("could not clean up after a run: %s", error, extra={"action": "clean-up-failed"})
+        finally:
+            transport.close()

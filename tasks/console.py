@@ -1,0 +1,122 @@
+"""Print results for people and for machines: data to stdout, progress to stderr, colour only on a terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_format
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+Row = Sequence[object]
+
+
+def out() -> Console:
+    """The console for results."""
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+
+
+def err() -> Console:
+    """The console for progress and errors."""
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+
+def cleaned(text: object) -> str:
+    """Take out control and escape sequences: names and messages may come from a stranger's submission."""
+    return _CONTROL.sub("", str(text)).replace("\t", " ")
+
+
+def say(text: str, style: str = "") -> None:
+    """One line of progress."""
+    err().print(Text(cleaned(text), style=style))
+
+
+def result(text: str, style: str = "") -> None:
+    """One line of a result."""
+    out().print(Text(cleaned(text), style=style))
+
+
+def next_step(command: str) -> None:
+    """The last line: what to type next."""
+    say(f"next: {command}", style="dim")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Row], *, empty: str = "nothing yet") -> None:
+    """A table on a terminal, aligned plain columns elsewhere."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    console = out()
+    if not cells:
+        result(f"{title}: {empty}")
+    elif console.is_terminal:
+        console.print(_rich_table(title, columns, cells))
+    else:
+        _plain_table(title, columns, cells)
+
+
+def data(value: Any) -> None:
+    """JSON to stdout."""
+    print(json_format.dumps(value, indent=2, default=_jsonable, sort_keys=False))
+
+
+def rows_as_json(rows: Sequence[Any]) -> None:
+    """A list of dataclass values as JSON to stdout."""
+    data([dataclasses.asdict(row) for row in rows])
+
+
+def duration(seconds: float | None) -> str:
+    """A time a person reads: `0.4 s`, `75 s`, `2 h 05 min`."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return cleaned(value)
+
+
+def _rich_table(title: str, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    made = Table(title=Text(title), title_justify="left", title_style="bold", header_style="bold")
+    for number, column in enumerate(columns):
+        numeric = all(re.fullmatch(r"-|[-+]?[\d.]+(e[-+]?\d+)?( s| min)?", row[number]) for row in cells)
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
+
+
+def _plain_table(title: str, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    lines = [list(columns), *([cell.replace("\n", " ") for cell in row] for row in cells)]
+    widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
+    result(title)
+    for line in lines:
+        result("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,77 @@
+"""Find and open the event a command is about."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from contracts.errors import AskedWrongly, UnknownName
+from contracts.event import EventConfig
+from contracts.event_file import load_event
+
+EVENTS = Path("events")
+
+
+def open_event(name: str | None, *, config: str | None = None, local: bool = False) -> EventConfig:
+    """Load an event by name (`events/<name>/config.yml`) or by the path of its file, and show what it was warned of.
+
+    With `local` the environment of the running local cloud is put over this process's own first.
+    """
+    from tasks import console
+
+    if local:
+        enter_local_cloud()
+    event = load_event(_event_file(name), environ=os.environ, deployment_config=Path(config) if config else None)
+    for warning in event.warnings:
+        console.say(f"warning: {warning}", style="yellow")
+    return event
+
+
+def event_of_challenge(challenge: str) -> str:
+    """The one event whose `ramp.problem_name` is `challenge`. Raises AskedWrongly when there are more."""
+    import yaml
+
+    found = []
+    for path in sorted(EVENTS.glob("*/config.yml")):
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            problem = content["ramp"]["problem_name"]
+        except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+            continue  # a broken file is told about when that event is opened
+        if problem == challenge:
+            found.append(path.parent.name)
+    if not found:
+        raise UnknownName(f"no event has the challenge {challenge!r}", hint=_known_events())
+    if len(found) > 1:
+        raise AskedWrongly(f"{len(found)} events have the challenge {challenge!r}", hint=f"name one with --event: {', '.join(found)}")
+    return found[0]
+
+
+def enter_local_cloud() -> None:
+    """Let every AWS client of this process talk to the running local cloud."""
+    from localcloud.running import environment_of_running_cloud
+
+    os.environ.update(environment_of_running_cloud())
+
+
+def _event_file(name: str | None) -> Path:
+    if not name:
+        names = _names()
+        if len(names) == 1:
+            return EVENTS / names[0] / "config.yml"
+        raise AskedWrongly("which event?", hint=f"--event NAME; {_known_events()}")
+    if name.endswith((".yml", ".yaml")):
+        return Path(name)
+    path = EVENTS / name / "config.yml"
+    if not path.is_file():
+        raise UnknownName(f"no event {name!r}: {path} does not exist", hint=_known_events())
+    return path
+
+
+def _names() -> list[str]:
+    return sorted(path.parent.name for path in EVENTS.glob("*/config.yml"))
+
+
+def _known_events() -> str:
+    names = _names()
+    return f"events here: {', '.join(names)}" if names else "make one: invoke init-event NAME --kit PATH"

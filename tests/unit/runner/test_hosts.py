@@ -1,0 +1,179 @@
+"""An EC2 host is launched with its own key, waited for, and terminated whatever happens."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clients.memory_instances import MemoryInstances
+from contracts.errors import BootTimeout, HostGone, HostKeyRefused, HostUnreachable
+from contracts.remote import CommandResult
+from contracts.work import Claimed, HostAddress, Work
+from runner.hosts import Ec2Hosts, HostKey, LaunchSettings
+from runner.interruption import Interrupted, Interruption
+
+LAYOUT = {"kit_dir": "/k", "data_dir": "/k", "python": "/e/bin/python", "ramp_test": "/e/bin/ramp-test"}
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Sleeper(Interruption):
+    """Sleeping moves the clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(0)
+        self._clock.now += timedelta(seconds=seconds)
+
+
+class LayoutOnly:
+    """A host that knows its layout file."""
+
+    closed = False
+
+    def run(self, argv: object, **_: object) -> CommandResult:
+        return CommandResult(0, (json.dumps(LAYOUT) + "\n/home/ubuntu").encode(), b"")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Fixture:
+    def __init__(self, answers: list[Exception | None]) -> None:
+        self.clock = Clock()
+        self.instances = MemoryInstances(self.clock)
+        self.dialled: list[HostAddress] = []
+        self.interruption = Sleeper(self.clock)
+        self._answers = answers
+        self.hosts = Ec2Hosts(
+            LaunchSettings(
+                stack="iris", event="iris", problem="iris", image_id="ami-1", instance_type="t3.medium", user="ubuntu",
+                key_path=Path("/keys/id"), launch_template_id="lt-1", key_name="iris", security_group_id="sg-1",
+                subnet_ids=("subnet-a", "subnet-b"), boot_timeout_s=30,
+            ),
+            self.instances,
+            connect=self._connect,  # type: ignore[arg-type]
+            new_host_key=lambda: HostKey("PRIVATE", "ssh-ed25519 AAAA"),
+            now=self.clock,
+            interruption=self.interruption,
+        )  # fmt: skip
+
+    def _connect(self, host: HostAddress) -> LayoutOnly:
+        self.dialled.append(host)
+        answer = self._answers.pop(0) if self._answers else None
+        if answer is not None:
+            raise answer
+        return LayoutOnly()
+
+    def claimed(self, submission_id: int = 7) -> Claimed:
+        here = Path("/nowhere")
+        return Claimed(Work(submission_id, "iris", "team", "s", 1, here, here, here, 60.0), self.clock())
+
+    def states(self) -> list[str]:
+        return [found.state for found in self.instances.instances({})]
+
+
+def test_a_host_is_dialled_with_the_key_it_was_launched_with() -> None:
+    fixture = Fixture([None])
+    provisioned = fixture.hosts.acquire(fixture.claimed())
+    request = fixture.instances.requests[0]
+    config = yaml.safe_load(request.user_data)
+    assert config["ssh_keys"] == {"ed25519_private": "PRIVATE", "ed25519_public": "ssh-ed25519 AAAA"}
+    assert fixture.dialled[0].host_key == provisioned.host.host_key == "ssh-ed25519 AAAA"
+    assert provisioned.layout.kit_dir == "/k"
+
+
+def test_a_host_powers_itself_off_after_boot_run_and_margin() -> None:
+    fixture = Fixture([None])
+    fixture.hosts.acquire(fixture.claimed())
+    (command,) = yaml.safe_load(fixture.instances.requests[0].user_data)["runcmd"]
+    assert command == ["shutdown", "-h", "+16"]  # 30 s boot, 60 s run, 900 s margin
+    assert fixture.instances.requests[0].tags["rampart:expires-at"] == "2026-11-20T12:16:30+00:00"
+
+
+def test_the_host_key_is_never_shown() -> None:
+    fixture = Fixture([None])
+    fixture.hosts.acquire(fixture.claimed())
+    assert "PRIVATE" not in repr(fixture.instances.requests[0])
+
+
+def test_a_host_that_does_not_answer_yet_is_tried_again() -> None:
+    fixture = Fixture([HostUnreachable("refused"), HostUnreachable("refused"), None])
+    fixture.hosts.acquire(fixture.claimed())
+    assert len(fixture.dialled) == 3
+
+
+def test_a_host_that_never_answers_is_terminated_after_the_boot_timeout() -> None:
+    fixture = Fixture([HostUnreachable("no route")] * 100)
+    with pytest.raises(BootTimeout, match=r"did not answer within 30 s: no route"):
+        fixture.hosts.acquire(fixture.claimed())
+    assert fixture.states() == ["terminated"]
+
+
+def test_a_host_with_another_key_is_terminated_at_once() -> None:
+    fixture = Fixture([HostKeyRefused("another key")])
+    with pytest.raises(HostKeyRefused):
+        fixture.hosts.acquire(fixture.claimed())
+    assert len(fixture.dialled) == 1
+    assert fixture.states() == ["terminated"]
+
+
+def test_a_host_that_ends_while_booting_is_gone() -> None:
+    fixture = Fixture([HostUnreachable("refused")])
+    instances = fixture.instances
+    fixture.interruption.on_ask(lambda: None)
+    dial = fixture._connect
+
+    def end_it(host: HostAddress) -> LayoutOnly:
+        instances.terminate([host.host_id])
+        return dial(host)
+
+    fixture.hosts._connect = end_it  # type: ignore[assignment]
+    with pytest.raises(HostGone):
+        fixture.hosts.acquire(fixture.claimed())
+
+
+def test_an_interruption_while_booting_terminates_the_host() -> None:
+    fixture = Fixture([HostUnreachable("refused")] * 5)
+    fixture.interruption.ask()
+    with pytest.raises(Interrupted):
+        fixture.hosts.acquire(fixture.claimed())
+    assert fixture.states() == ["terminated"]
+
+
+def test_hosts_are_spread_over_the_subnets() -> None:
+    fixture = Fixture([])
+    for number in (1, 2, 3, 4):
+        fixture.hosts.acquire(fixture.claimed(number))
+    assert sorted(request.subnet_id for request in fixture.instances.requests) == ["subnet-a"] * 2 + ["subnet-b"] * 2
+
+
+def test_every_host_carries_the_tags_that_find_it_again() -> None:
+    fixture = Fixture([None])
+    fixture.hosts.acquire(fixture.claimed())
+    tags = fixture.instances.requests[0].tags
+    assert {"rampart:stack", "rampart:event", "rampart:launch", "rampart:expires-at"} <= tags.keys()
+
+
+def test_releasing_a_host_ends_it_and_may_be_done_twice() -> None:
+    fixture = Fixture([None])
+    provisioned = fixture.hosts.acquire(fixture.claimed())
+    assert not fixture.hosts.is_gone(provisioned)
+    fixture.hosts.release(provisioned)
+    fixture.hosts.release(provisioned)
+    assert fixture.hosts.is_gone(provisioned)
