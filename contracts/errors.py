@@ -61,7 +61,11 @@ class UnknownName(AskedWrongly):
 
 
 class BadDocument(AskedWrongly):
-    """An image component document would be refused by AWSTOE."""
+    """An image component document would be refused by AWSTOE; all of its faults are reported together."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n  ".join(["image component document refused:", *map(str, self.problems)]))
 
 
 class KitInvalid(AskedWrongly):
