@@ -5,9 +5,32 @@ from __future__ import annotations
 from enum import StrEnum
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, SecretStr, Tag
+
+from contracts.event_values import (
+    AllowedCidr,
+    Count,
+    GitAddress,
+    GitRef,
+    ImageId,
+    ImageName,
+    ImagePath,
+    InstanceType,
+    LoginUser,
+    Name,
+    Number,
+    ParentImage,
+    Region,
+    RemoteKitFolder,
+    SchedulerAddress,
+    SubmissionName,
+    Text,
+    VpcCidr,
+    WorkerType,
+    one_of,
+)
 
 
 class Section(BaseModel):
@@ -24,10 +47,6 @@ class HungerPolicy(StrEnum):
     EXIT = "exit"
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
-Cidr = IPv4Network
-
-
 class Ramp(Section):
     """Section `ramp`: what the event is called and where its files are."""
 
@@ -40,78 +59,82 @@ class Ramp(Section):
     submissions_dir: Path
     predictions_dir: Path
     logs_dir: Path
-    sandbox_dir: str = "starting_kit"
+    sandbox_dir: SubmissionName = "starting_kit"
+    """Name of the submission each team gets at sign-up, which is never run; a folder of the kit's `submissions/`."""
 
 
 class Hooks(Section):
-    """Commands run on this machine after the fact; their failure is logged and never fatal."""
+    """Commands run on this machine after the fact; their failure is logged and never fatal.
 
-    after_successful_training: str | None = Field(default=None, alias="after_sucessful_training")
-    start_training: str | None = None
-    successful_training: str | None = None
-    failed_training: str | None = None
+    RAMP spells the first one `after_sucessful_training`; both spellings are read.
+    """
+
+    after_successful_training: Text | None = None
+    start_training: Text | None = None
+    successful_training: Text | None = None
+    failed_training: Text | None = None
 
 
 class Worker(Section):
     """Section `worker`: what runs a submission. Keys are RAMP's; those of a unit or limit of ours say so."""
 
-    worker_type: str
-    timeout: float = Field(default=7200, gt=0)
-    memory_limit_mib: int | None = Field(default=None, ge=64)
+    worker_type: WorkerType
+    timeout: Number = Field(default=7200, gt=0)
+    memory_limit_mib: Count | None = Field(default=None, ge=64)
     memory_profiling: bool = False
     hooks: Hooks = Hooks()
 
     # conda: an environment on this machine
-    env: Literal["conda", "venv"] = "conda"
-    conda_env: str = "base"
+    env: Annotated[Literal["conda", "venv"], BeforeValidator(one_of("conda", "venv"))] = "conda"
+    conda_env: Text = "base"
     venv_dir: Path | None = None
 
     # aws
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None
-    profile_name: str | None = None
-    region_name: str | None = None
-    ami_image_id: str | None = None
-    ami_image_name: str | None = None
-    ami_user_name: str = "ubuntu"
-    instance_type: str = "t3.medium"
+    profile_name: Text | None = None
+    region_name: Region | None = None
+    ami_image_id: ImageId | None = None
+    ami_image_name: ImageName | None = None
+    ami_user_name: LoginUser = "ubuntu"
+    instance_type: InstanceType = "t3.medium"
     use_spot_instance: bool = False
-    key_name: str | None = None
+    key_name: Text | None = None
     key_path: Path | None = None
-    security_group: str | None = None
-    remote_ramp_kit_folder: str | None = None
-    boot_timeout_s: float = Field(default=600, gt=0)
-    check_status_interval_secs: float | None = Field(default=None, gt=0)
-    check_finished_training_interval_secs: float | None = Field(default=None, gt=0)
-    train_loop_interval_secs: float | None = Field(default=None, gt=0)
+    security_group: Text | None = None
+    remote_ramp_kit_folder: RemoteKitFolder | None = None
+    boot_timeout_s: Number = Field(default=600, gt=0)
+    check_status_interval_secs: Number | None = Field(default=None, gt=0)
+    check_finished_training_interval_secs: Number | None = Field(default=None, gt=0)
+    train_loop_interval_secs: Number | None = Field(default=None, gt=0)
 
     # dask
-    dask_scheduler: str | None = None
-    n_workers: int | None = Field(default=None, ge=1)
+    dask_scheduler: SchedulerAddress | None = None
+    n_workers: Count | None = Field(default=None, ge=1)
 
 
 class Dispatcher(Section):
     """Section `dispatcher`: how many runs at a time, and what to do between them. Keys are RAMP's."""
 
-    hunger_policy: HungerPolicy = HungerPolicy.NONE
-    n_workers: int = Field(default=1, ge=1)
-    n_threads: int | None = Field(default=None, ge=1)
-    time_between_collection: float = Field(default=1, gt=0)
+    hunger_policy: Annotated[HungerPolicy, BeforeValidator(one_of(*HungerPolicy))] = HungerPolicy.NONE
+    n_workers: Count = Field(default=1, ge=1)
+    n_threads: Count | None = Field(default=None, ge=1)
+    time_between_collection: Number = Field(default=1, gt=0)
 
 
 class Network(Section):
     """`infra.network`: a VPC of the event's own, or the account's default one."""
 
-    vpc: Literal["own", "default"] = "own"
-    cidr: Cidr = IPv4Network("10.20.0.0/16")
-    availability_zones: int = Field(default=2, ge=1, le=6)
+    vpc: Annotated[Literal["own", "default"], BeforeValidator(one_of("own", "default"))] = "own"
+    cidr: VpcCidr = IPv4Network("10.20.0.0/16")
+    availability_zones: Count = Field(default=2, ge=1, le=6)
 
 
 class GitKit(Section):
     """`infra.image.kit` as a git repository, at one commit, tag or branch."""
 
-    git: str
-    ref: str = "HEAD"
+    git: GitAddress
+    ref: GitRef = "HEAD"
 
 
 class FolderKit(Section):
@@ -120,29 +143,37 @@ class FolderKit(Section):
     folder: Path
 
 
+def _kind_of_kit(value: Any) -> str:
+    """Tell a git kit from a folder kit, so that a fault is reported for the one that was meant."""
+    is_git = "git" in value or "ref" in value if isinstance(value, dict) else isinstance(value, GitKit)
+    return "git" if is_git else "folder"
+
+
 class Image(Section):
     """`infra.image`: how the event's machine image is made."""
 
-    parent_image: str = "ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
-    environment: Literal["venv", "conda", "existing"] = "venv"
-    prefix: str = "/opt/rampart/env"
+    parent_image: ParentImage = "ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
+    environment: Annotated[
+        Literal["venv", "conda", "existing"], BeforeValidator(one_of("venv", "conda", "existing"))
+    ] = "venv"
+    prefix: ImagePath = "/opt/rampart/env"
     """The environment's folder on the image."""
-    kit: GitKit | FolderKit
+    kit: Annotated[Annotated[GitKit, Tag("git")] | Annotated[FolderKit, Tag("folder")], Discriminator(_kind_of_kit)]
     """Default: the folder `ramp.kit_dir`."""
-    quick_test_submission: str = "starting_kit"
-    instance_type: str = "t3.medium"
-    volume_gib: int = Field(default=20, ge=8, le=16384)
+    quick_test_submission: SubmissionName = "starting_kit"
+    instance_type: InstanceType = "t3.medium"
+    volume_gib: Count = Field(default=20, ge=8, le=16384)
 
 
 class Infra(Section):
     """Section `infra` (ours, optional): what `pulumi up` declares for the event."""
 
-    region: str = "eu-west-3"
+    region: Region = "eu-west-3"
     """`worker.region_name` wins; this is for events whose worker has none."""
-    allowed_cidrs: tuple[Cidr, ...] = ()
+    allowed_cidrs: tuple[AllowedCidr, ...] = ()
     """Who may reach port 22 of the hosts; never the whole world."""
     network: Network = Network()
-    volume_gib: int = Field(default=20, ge=8, le=16384)
+    volume_gib: Count = Field(default=20, ge=8, le=16384)
     image: Image
 
 

@@ -1,0 +1,191 @@
+"""The kinds of value an event file may hold, each with a sentence for whoever wrote something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+FAULT = "rampart"
+"""Type of the errors raised here: their context holds `message` and `remedy`."""
+
+_BROADEST_PREFIX = 8
+
+
+def fault(message: str, remedy: str) -> PydanticCustomError:
+    """Make the error of a wrong value: what is wrong, and what to write instead."""
+    return PydanticCustomError(FAULT, "{message} ({remedy})", {"message": message, "remedy": remedy})
+
+
+def _matching(pattern: str, message: str, remedy: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise fault(message, remedy)
+        return value
+
+    return AfterValidator(check)
+
+
+def _not_a_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise fault("must be a number, but is true or false", "write the number")
+    return value
+
+
+def _region(value: str) -> str:
+    if re.fullmatch(r"[a-z]{2,3}(-[a-z]+){1,2}-\d{1,2}", value):
+        return value
+    if re.fullmatch(r"[a-z]{2,3}(-[a-z]+){1,2}-\d{1,2}[a-z]", value):
+        raise fault("is an availability zone, not a region", f"leave its last letter out: {value[:-1]}")
+    raise fault("is not the name of an AWS region", "write it like eu-west-3 or us-west-2")
+
+
+def _network(value: object) -> object:
+    """Read a range of addresses; what is not text (a network already, or a wrong type) is left to pydantic."""
+    if not isinstance(value, str):
+        return value
+    try:
+        network = ip_network(value.strip(), strict=False)
+    except ValueError as error:
+        raise fault("is not a range of IPv4 addresses", "write it like 203.0.113.0/24, or 203.0.113.7/32") from error
+    if network.prefixlen == 0:
+        raise _too_broad(network)
+    if not isinstance(network, IPv4Network):
+        raise fault("is an IPv6 range; hosts are reached over IPv4", "write an IPv4 range like 203.0.113.0/24")
+    address = value.strip().partition("/")[0]
+    if str(network.network_address) != address:
+        raise fault(
+            "names one address, yet means a whole range",
+            f"write {network} for the range, or {address}/32 for the one address",
+        )
+    return network
+
+
+def _too_broad(network: IPv4Network | IPv6Network) -> PydanticCustomError:
+    whom = "the whole world" if network.prefixlen == 0 else "a large part of the internet"
+    return fault(f"would let {whom} in", "write your own network, like 203.0.113.0/24, or your one address with /32")
+
+
+def _narrow(network: IPv4Network) -> IPv4Network:
+    if network.prefixlen < _BROADEST_PREFIX:
+        raise _too_broad(network)
+    return network
+
+
+def _vpc_size(network: IPv4Network) -> IPv4Network:
+    if not 16 <= network.prefixlen <= 24:
+        raise fault("does not fit a VPC with its subnets", "write a range between /16 and /24, like 10.20.0.0/16")
+    return network
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/"):
+        raise fault("must be an absolute path on the image", "begin it with /, like /opt/rampart/env")
+    if ".." in value.split("/") or value.strip("/") == "" or re.search(r"[\"'\\$`{}\x00-\x1f]", value):
+        raise fault("is not a plain path", "write it without .. and without quotes, $, braces or backslashes")
+    return value
+
+
+def _kit_folder_there(value: str) -> str:
+    if not value.startswith(("/", "~/")) or ".." in value.split("/"):
+        raise fault("must be a path on the host that begins with / or ~/", "write it like ~/ramp-kits/iris")
+    return value
+
+
+def _git_address(value: str) -> str:
+    if re.match(r"(https?|ssh)://[^/@]*:[^/@]*@", value):
+        raise fault("holds a password, which everybody who reads the image's recipe would see", "leave it out")
+    if re.match(r"(http|git)://", value):
+        raise fault("is fetched over a connection anybody can change", "write https://")
+    if not re.fullmatch(r"(https|ssh|file)://\S+|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:\S+", value):
+        raise fault("is not the address of a git repository", "write it like https://github.com/ramp-kits/iris")
+    return value
+
+
+def one_of(*choices: str) -> Callable[[object], object]:
+    """Accept a text in any case that is one of `choices`; the remedy lists them."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and value.lower() in choices:
+            return value.lower()
+        raise fault("is not one of the choices", "write one of: " + ", ".join(choices))
+
+    return check
+
+
+_WORD = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+
+Name = Annotated[
+    str,
+    _matching(_WORD, "is not a name", "write 1 to 64 letters, digits, - or _, the first a letter or digit: iris_2026"),
+]
+"""A name that is a folder's, a stack's and a tag's too."""
+
+SubmissionName = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z_][A-Za-z0-9_]{0,63}",
+        "is not the name of a submission",
+        "write letters, digits or _, the first no digit: starting_kit",
+    ),
+]
+Text = Annotated[str, Field(min_length=1, max_length=2048)]
+Region = Annotated[str, AfterValidator(_region)]
+ImageId = Annotated[
+    str, _matching(r"ami-[0-9a-f]{8,17}", "is not the id of an AMI", "write it like ami-0abc1234def567890")
+]
+ImageName = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9()\[\] ./\-'@_]{3,100}",
+        "is not the name of an AMI",
+        "write 3 to 100 letters, digits, spaces or ()[]./-'@_",
+    ),
+]
+ParentImage = Annotated[
+    str,
+    _matching(
+        r"ami-[0-9a-f]{8,17}|ssm:/?[A-Za-z0-9_./-]+|arn:aws[a-z-]*:imagebuilder:\S+",
+        "is not a parent image",
+        "write an AMI's id, ssm:/ and the name of a parameter that holds one, or an Image Builder ARN",
+    ),
+]
+InstanceType = Annotated[
+    str, _matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "is not an instance type", "write it like t3.medium")
+]
+LoginUser = Annotated[
+    str, _matching(r"[a-z_][a-z0-9_-]{0,31}", "is not a user name", "write the AMI's login user: ubuntu or ec2-user")
+]
+WorkerType = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z][A-Za-z0-9_-]*|[A-Za-z_][\w.]*:[A-Za-z_]\w*",
+        "is not a worker type",
+        "write conda, aws, dask, or package.module:Class for a worker of your own",
+    ),
+]
+GitAddress = Annotated[str, AfterValidator(_git_address)]
+GitRef = Annotated[
+    str,
+    _matching(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*", "is not a git ref", "write a commit, a tag or a branch, like main"),
+]
+ImagePath = Annotated[str, AfterValidator(_absolute)]
+RemoteKitFolder = Annotated[str, AfterValidator(_kit_folder_there)]
+SchedulerAddress = Annotated[
+    str,
+    _matching(
+        r"(tcp|tls|ws|wss|ucx)://[^\s/:]+:\d{1,5}",
+        "is not the address of a Dask scheduler",
+        "write it like tls://10.0.0.5:8786",
+    ),
+]
+Count = Annotated[int, BeforeValidator(_not_a_bool)]
+Number = Annotated[float, BeforeValidator(_not_a_bool), Field(allow_inf_nan=False)]
+VpcCidr = Annotated[IPv4Network, BeforeValidator(_network), AfterValidator(_vpc_size)]
+AllowedCidr = Annotated[IPv4Network, BeforeValidator(_network), AfterValidator(_narrow)]
