@@ -1,0 +1,118 @@
+"""Drive one image build from its start to an image."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+
+from contracts.errors import ImageBuildFailed
+from contracts.image import BuildState, ImageBuild, ImageReference
+from imagebuilder.ports import Builder
+
+TAIL_LINES = 50
+_SHORTEST_PAUSE_S = 0.2
+_WITH_STEPS = frozenset({BuildState.BUILDING, BuildState.TESTING})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is known of a build at one moment; `step` is empty while none runs, `lines` are the log's new ones."""
+
+    state: BuildState
+    step: str
+    elapsed_s: float
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a build may take, how often it is looked at, and by which clock.
+
+    Pauses are a tenth of the time elapsed: a build of seconds ends without delay, one of an hour costs few calls.
+    """
+
+    timeout_s: float = 4 * 3600
+    longest_pause_s: float = 10
+    clock: Callable[[], float] = time.monotonic
+    wait: Callable[[float], object] = Event().wait
+
+    def pause_s(self, elapsed_s: float) -> float:
+        """Give the pause before the next look."""
+        return min(self.longest_pause_s, max(_SHORTEST_PAUSE_S, elapsed_s / 10))
+
+
+def build(
+    builder: Builder,
+    pipeline_arn: str,
+    *,
+    client_token: str,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    patience: Patience | None = None,
+) -> ImageReference:
+    """Run a pipeline once and give the image.
+
+    Raises ImageBuildFailed with the failing step and the end of the log. A build that takes too long, or during which
+    this process is interrupted, is cancelled.
+    """
+    patience = patience or Patience()
+    build_arn = builder.start(pipeline_arn, client_token)
+    try:
+        return _Follower(builder, build_arn, on_progress, patience).follow()
+    except KeyboardInterrupt:
+        builder.cancel(build_arn)
+        raise
+
+
+class _Follower:
+    """Looks at one build until it is over, keeping the end of its log."""
+
+    def __init__(
+        self, builder: Builder, build_arn: str, on_progress: Callable[[Progress], None], patience: Patience
+    ) -> None:
+        self._builder = builder
+        self._arn = build_arn
+        self._on_progress = on_progress
+        self._patience = patience
+        self._began = patience.clock()
+        self._token: str | None = None
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+    def follow(self) -> ImageReference:
+        while True:
+            build = self._builder.status(self._arn)
+            elapsed_s = self._patience.clock() - self._began
+            self._tell(build, elapsed_s)
+            if build.state.is_over:
+                return self._image(build)
+            if elapsed_s > self._patience.timeout_s:
+                self._builder.cancel(self._arn)
+                raise self._failure(build, f"the image build took longer than {self._patience.timeout_s:.0f} s")
+            self._patience.wait(self._patience.pause_s(elapsed_s))
+
+    def _tell(self, build: ImageBuild, elapsed_s: float) -> None:
+        step = self._builder.step(self._arn) if build.state in _WITH_STEPS else None
+        page = self._builder.log(build, self._token)
+        self._token = page.token
+        self._tail.extend(page.lines)
+        self._on_progress(Progress(build.state, step.name if step else "", elapsed_s, page.lines))
+
+    def _image(self, build: ImageBuild) -> ImageReference:
+        if build.state is BuildState.AVAILABLE and build.image_id:
+            return ImageReference(build.image_id, build.image_name, build.started_at, tested=build.has_tests)
+        if build.state is BuildState.CANCELLED:
+            raise self._failure(build, "the image build was cancelled")
+        if build.state is BuildState.AVAILABLE:
+            raise self._failure(build, "the image build ended well but left no image in this region")
+        raise self._failure(build, "the image build failed")
+
+    def _failure(self, build: ImageBuild, message: str) -> ImageBuildFailed:
+        step = self._builder.step(self._arn)
+        failed = step.name if step and step.failed else ""
+        parts = [message, f"in step {failed}" if failed else "", (step.message if step else "") or build.reason]
+        hint = f"the whole log: aws logs tail {build.log_group} --log-stream-names {build.log_stream} --since 1d"
+        return ImageBuildFailed(
+            ": ".join(part for part in parts if part), step=failed, log_tail=tuple(self._tail), hint=hint
+        )
