@@ -1,0 +1,250 @@
+"""Keep one SSH host alive for every running instance."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from contracts.errors import UnknownName
+from localcloud import addresses, metadata, small_http, ssh_config, ssh_server, user_data
+from localcloud.addresses import Place
+from localcloud.instances import Description, Notices
+from localcloud.loop import LoopThread
+from localcloud.machines import Machine
+
+METADATA_ADDRESS = ("169.254.169.254", 80)
+
+
+class Room(Protocol):
+    """Where machines come from."""
+
+    def create(
+        self, instance_id: str, *, image_id: str | None, login_user: str, on_shutdown: Callable[[], None] | None = None
+    ) -> Machine: ...
+
+    def snapshot(self, machine: Machine, image_id: str) -> None: ...
+
+    def forget_image(self, image_id: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Host:
+    """One instance's machine with its doors; `server` is None while the instance is stopped."""
+
+    describe: Callable[[], Description]
+    machine: Machine
+    place: Place
+    identity: ssh_server.Identity
+    boot: user_data.UserData
+    console: list[str]
+    notices: Notices = field(default_factory=Notices)
+    server: ssh_server.SSHServer | None = None
+    metadata_server: asyncio.Server | None = None
+    changing: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Hosts:
+    """The hosts of a cloud by instance id. Methods block and may be called from any thread but the loop's."""
+
+    def __init__(self, room: Room, loop: LoopThread, folder: Path, on_shutdown: Callable[[str], None]) -> None:
+        self._room = room
+        self._loop = loop
+        self._folder = folder
+        self._on_shutdown = on_shutdown
+        self._hosts: dict[str, Host] = {}
+        self._lock = threading.Lock()
+        self._config_lock = threading.Lock()
+        self._write_config()
+
+    def up(
+        self,
+        instance_id: str,
+        *,
+        image_id: str | None,
+        login_user: str,
+        encoded_user_data: str | None,
+        public_key: str | None,
+        describe: Callable[[], Description],
+    ) -> str:
+        """Make the machine of a new instance and open its doors; gives its address. It answers when this returns."""
+        boot = user_data.parse(encoded_user_data)
+        keys = (*((public_key,) if public_key else ()), *boot.authorized_keys)
+        identity, warnings = ssh_server.identity(boot.host_key_private, keys)
+        machine = self._room.create(
+            instance_id,
+            image_id=image_id,
+            login_user=login_user,
+            on_shutdown=lambda: self._shut_down_inside(instance_id),
+        )
+        try:
+            place, door = addresses.listen()
+            host = Host(describe, machine, place, identity, boot, console=[*boot.warnings, *warnings])
+            self._open(host, door)
+        except BaseException:
+            machine.destroy()
+            raise
+        with self._lock:
+            self._hosts[instance_id] = host
+        self._write_config()
+        host.console.append(_fingerprints(identity))
+        self._boot(host)
+        return place.address
+
+    def stop(self, instance_id: str) -> None:
+        """Close the doors, end every process; the machine's files stay."""
+        with self._changing(instance_id) as host:
+            self._close(host)
+            host.machine.stop()
+        self._write_config()
+
+    def start(self, instance_id: str) -> str:
+        """Start a stopped machine again, at its old address and with its old host key."""
+        with self._changing(instance_id) as host:
+            if host.server is None:
+                host.machine.start()
+                place, door = addresses.listen(host.place.address)
+                host.place = place
+                self._open(host, door)
+        self._write_config()
+        return host.place.address
+
+    def down(self, instance_id: str) -> None:
+        """Close the doors, end every process, drop the files. Doing it twice is fine."""
+        with self._lock:
+            host = self._hosts.pop(instance_id, None)
+        if host is None:
+            return
+        with host.changing:
+            self._close(host)
+            host.machine.destroy()
+        self._write_config()
+
+    def close(self) -> None:
+        """Take every host down."""
+        for instance_id in self.ids():
+            self.down(instance_id)
+
+    def ids(self) -> list[str]:
+        with self._lock:
+            return list(self._hosts)
+
+    def machine(self, instance_id: str) -> Machine:
+        return self._host(instance_id).machine
+
+    def place(self, instance_id: str) -> Place:
+        return self._host(instance_id).place
+
+    def console(self, instance_id: str) -> str:
+        """What the machine said while it booted."""
+        return "\n".join([*self._host(instance_id).console, ""])
+
+    def announce(
+        self, instance_id: str, *, interruption_at: str | None = None, rebalance_at: str | None = None
+    ) -> None:
+        """Show a notice in the instance's metadata."""
+        with self._changing(instance_id) as host:
+            host.notices = replace(
+                host.notices,
+                interruption_at=interruption_at or host.notices.interruption_at,
+                rebalance_at=rebalance_at or host.notices.rebalance_at,
+            )
+
+    def snapshot(self, instance_id: str, image_id: str) -> None:
+        with self._changing(instance_id) as host:
+            self._room.snapshot(host.machine, image_id)
+
+    def forget_image(self, image_id: str) -> None:
+        self._room.forget_image(image_id)
+
+    def _host(self, instance_id: str) -> Host:
+        with self._lock:
+            host = self._hosts.get(instance_id)
+        if host is None:
+            raise UnknownName(f"no running instance {instance_id}", hint="aws ec2 describe-instances lists them")
+        return host
+
+    @contextmanager
+    def _changing(self, instance_id: str) -> Iterator[Host]:
+        host = self._host(instance_id)
+        with host.changing:
+            yield host
+
+    def _open(self, host: Host, door: socket.socket) -> None:
+        service = metadata.MetadataService(lambda: metadata.lay_out(host.describe(), host.notices))
+        inside = host.machine.listen_inside(METADATA_ADDRESS)
+        metadata_door = inside or addresses.bound(host.place.connect_to, 0)
+        metadata_door.setblocking(False)
+        address, port = metadata_door.getsockname()[:2]
+        environment = {} if inside else {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{address}:{port}/"}
+        host.server = ssh_server.SSHServer(host.machine, host.identity, environment)
+        host.metadata_server = self._loop.call(small_http.serve(service.handle, metadata_door))
+        self._loop.call(host.server.start(door))
+
+    def _close(self, host: Host) -> None:
+        if host.server is not None:
+            self._loop.call(host.server.stop())
+            host.server = None
+        if host.metadata_server is not None:
+            self._loop.call(small_http.close(host.metadata_server))
+            host.metadata_server = None
+
+    def _boot(self, host: Host) -> None:
+        """Run what the user data asks for, as root, beside everything else, as cloud-init does after sshd is up."""
+        spawn = host.machine.spawn(["/bin/sh", "-c", host.boot.boot_script()], user="root")
+        process = subprocess.Popen(
+            spawn.argv,
+            env=spawn.env,
+            cwd=spawn.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        threading.Thread(
+            target=_listen_to_boot, args=(process, host.console), name="localcloud-boot", daemon=True
+        ).start()
+
+    def _shut_down_inside(self, instance_id: str) -> None:
+        """Called by the machine itself, which must not wait for its own end."""
+        threading.Thread(target=self._on_shutdown, args=(instance_id,), name="localcloud-shutdown", daemon=True).start()
+
+    def _write_config(self) -> None:
+        with self._config_lock:
+            with self._lock:
+                hosts = dict(self._hosts)
+            ssh_config.write(
+                self._folder,
+                [
+                    ssh_config.Entry(name, host.place, host.machine.login_user, host.identity.host_key_line)
+                    for name, host in hosts.items()
+                    if host.server is not None
+                ],
+            )
+
+
+def _listen_to_boot(process: subprocess.Popen[bytes], console: list[str]) -> None:
+    with process:
+        output, _ = process.communicate()
+    if text := output.decode("utf-8", errors="replace").strip():
+        console.append(text)
+
+
+def _fingerprints(identity: ssh_server.Identity) -> str:
+    """The block cloud-init prints, from which a client may take the host key."""
+    return "\n".join(
+        [
+            "-----BEGIN SSH HOST KEY FINGERPRINTS-----",
+            f"256 {identity.fingerprint} root@localcloud (ED25519)",
+            "-----END SSH HOST KEY FINGERPRINTS-----",
+            "-----BEGIN SSH HOST KEY KEYS-----",
+            f"{identity.host_key_line} root@localcloud",
+            "-----END SSH HOST KEY KEYS-----",
+        ]
+    )

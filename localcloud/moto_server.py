@@ -1,0 +1,80 @@
+"""Serve moto's AWS API on loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from xml.sax.saxutils import escape
+
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+_POLL_S = 0.05  # how long ending waits at most
+
+WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class _QuietHandler(MotoRequestHandler):
+    """Request lines belong to no one's terminal."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+class MotoServer:
+    """moto's server in a thread of its own, on 127.0.0.1; port 0 takes a free one."""
+
+    def __init__(self, port: int = 0) -> None:
+        app = _with_aws_errors(DomainDispatcherApplication(create_backend_app))
+        self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
+        self._server.daemon_threads = True  # type: ignore[attr-defined]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="localcloud-aws", daemon=True
+        )
+
+    def start(self) -> str:
+        """Serve; gives the endpoint's URL."""
+        self._thread.start()
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def forget_everything() -> None:
+    """Empty every backend: moto keeps its state per process, not per server."""
+    BackendDict.reset()
+    reset_model_data()
+
+
+def _with_aws_errors(app: WSGIApp) -> WSGIApp:
+    """Answer what moto cannot do with an error AWS clients can read, instead of a page of HTML."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            return app(environ, start_response)
+        except Exception as error:  # whatever a handler of moto's raises
+            status, headers, body = _aws_error(error, environ)
+            start_response(status, headers)
+            return [body]
+
+    return answer
+
+
+def _aws_error(error: Exception, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    """501 is not tried again by AWS clients, 500 is; neither would help here."""
+    code = "UnsupportedOperation" if isinstance(error, NotImplementedError) else "InternalError"
+    message = f"the local cloud failed at this call: {type(error).__name__}: {error}"
+    if "json" in environ.get("CONTENT_TYPE", ""):
+        headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", code)]
+        return "501 Not Implemented", headers, json.dumps({"__type": code, "message": message}).encode()
+    inner = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    is_ec2 = "/ec2/aws4_request" in environ.get("HTTP_AUTHORIZATION", "")
+    xml = f"<Response><Errors>{inner}</Errors></Response>" if is_ec2 else f"<ErrorResponse>{inner}</ErrorResponse>"
+    return "501 Not Implemented", [("Content-Type", "text/xml")], xml.encode()

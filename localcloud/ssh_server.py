@@ -1,0 +1,114 @@
+"""Serve SSH for one machine: its own host key, its authorized keys, its login user only."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import asyncssh
+
+from localcloud.machines import Machine
+from localcloud.sessions import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How a machine proves who it is, and whom it lets in (OpenSSH public key lines)."""
+
+    host_key: asyncssh.SSHKey = field(repr=False)
+    authorized: frozenset[bytes]
+
+    @property
+    def host_key_line(self) -> str:
+        """The public host key as `ssh-ed25519 AAAA...`, without a comment."""
+        return " ".join(self.host_key.export_public_key("openssh").decode().split()[:2])
+
+    @property
+    def fingerprint(self) -> str:
+        return self.host_key.get_fingerprint()
+
+
+def identity(host_key_private: str | None, authorized_keys: tuple[str, ...]) -> tuple[Identity, tuple[str, ...]]:
+    """Make an identity from what user data and key pair give; the second value says which keys could not be read."""
+    warnings: list[str] = []
+    host_key: asyncssh.SSHKey | None = None
+    if host_key_private is not None:
+        try:
+            host_key = asyncssh.import_private_key(host_key_private)
+        except asyncssh.KeyImportError as error:
+            warnings.append(f"host key of the user data cannot be read, one is generated: {error}")
+    authorized: set[bytes] = set()
+    for line in authorized_keys:
+        try:
+            authorized.add(asyncssh.import_public_key(line).public_data)
+        except asyncssh.KeyImportError as error:
+            warnings.append(f"authorized key cannot be read: {error}")
+    return Identity(host_key or asyncssh.generate_private_key("ssh-ed25519"), frozenset(authorized)), tuple(warnings)
+
+
+class SSHServer:
+    """The SSH server of one machine; every method runs in the loop's thread."""
+
+    def __init__(self, machine: Machine, identity: Identity, environment: Mapping[str, str]) -> None:
+        self._machine = machine
+        self._identity = identity
+        self._environment = environment
+        self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+
+    async def start(self, door: socket.socket) -> None:
+        self._acceptor = await asyncssh.listen(
+            sock=door,
+            server_factory=lambda: _Door(self._machine, self._identity, self._environment, self._connections),
+            server_host_keys=[self._identity.host_key],
+            encoding=None,
+            line_editor=False,
+            agent_forwarding=False,
+            x11_forwarding=False,
+            keepalive_interval=30,
+            login_timeout=30,
+        )
+
+    async def stop(self) -> None:
+        """Refuse new connections, cut the present ones."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+            await self._acceptor.wait_closed()
+        connections = list(self._connections)
+        for connection in connections:
+            connection.abort()
+        await asyncio.gather(*(connection.wait_closed() for connection in connections), return_exceptions=True)
+
+
+class _Door(asyncssh.SSHServer):
+    """One connection: public keys only, and no user but the machine's login user (so never root)."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        identity: Identity,
+        environment: Mapping[str, str],
+        connections: set[asyncssh.SSHServerConnection],
+    ) -> None:
+        self._machine = machine
+        self._identity = identity
+        self._environment = environment
+        self._connections = connections
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._connections.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncssh's signature)
+        self._connections.discard(self._connection)
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return username == self._machine.login_user and key.public_data in self._identity.authorized
+
+    def session_requested(self) -> Session:
+        return Session(self._machine, self._environment)
