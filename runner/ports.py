@@ -8,7 +8,8 @@ from typing import Protocol
 
 from contracts.instance import Instance, LaunchRequest
 from contracts.remote import CommandResult
-from contracts.work import Claimed, Failed, Launched, Provisioned, Scored
+from contracts.work import Claimed, Failed, Launched, Provisioned, Scored, Work
+from runner.progress import Stage
 
 
 class Transport(Protocol):
@@ -78,6 +79,10 @@ class Store(Protocol):
 
     def claim(self, event: str, limit: int) -> list[Claimed]:
         """Take the `limit` oldest new submissions of an event (state `sent_to_training`); no one else gets them."""
+        ...
+
+    def stage_started(self, work: Work, stage: Stage, host_id: str = "") -> None:
+        """A run entered a stage: for those who watch; a run that has ended stays as it is."""
         ...
 
     def training_started(self, launched: Launched) -> None:

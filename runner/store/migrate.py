@@ -1,0 +1,50 @@
+"""Bring a database up to what this version of Rampart needs."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from runner.store import tables
+from runner.store.database import Database
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 7_265_701  # any number of our own: two dispatchers that start together migrate one after the other
+
+
+def upgrade(database: Database) -> None:
+    """Make or migrate our own tables; on SQLite, the embedded database, make RAMP's tables too where they lack.
+
+    RAMP's tables are never altered, and on PostgreSQL never made. Doing it again changes nothing.
+    """
+    if database.url.get_backend_name() == "sqlite":
+        _make_room(database)
+    with database.writing() as connection:
+        if connection.dialect.name == "sqlite":
+            tables.metadata.create_all(connection)
+        else:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        _migrate(connection)
+
+
+def _make_room(database: Database) -> None:
+    """Make the file's folder; set the journal that lets readers read while somebody writes, which stays in the file."""
+    name = database.url.database
+    if not name or name == ":memory:":
+        return
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(name, timeout=30)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,88 @@
+"""What the commands are told about an event's submissions, one value per printed line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from contracts.work import Blame, Cause
+from runner.kit import ScoreType
+
+
+class RunEnd(StrEnum):
+    """The stage a run shows before its first and after its last; those between are `runner.progress.Stage`."""
+
+    CLAIMED = "claimed"
+    SCORED = "scored"
+    FAILED = "failed"
+    REQUEUED = "requeued"
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRow:
+    """One submission, with its latest run where it had one. Times are UTC; `steps` are seconds by stage.
+
+    `queue_position` counts from 1 among those that wait, and is None for all others.
+    """
+
+    submission_id: int
+    team: str
+    submission: str
+    state: str
+    submitted_at: datetime
+    queue_position: int | None = None
+    attempt: int = 0
+    stage: str = ""
+    since: datetime | None = None
+    host_id: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    blame: Blame | None = None
+    cause: Cause | None = None
+    reason: str = ""
+    peak_memory_bytes: int | None = None
+    steps: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderboardRow:
+    """One scored submission: bagged scores by score type's name, mean times per fold in seconds.
+
+    `test` is empty for a kit without test labels.
+    """
+
+    submission_id: int
+    team: str
+    submission: str
+    valid: dict[str, float]
+    test: dict[str, float]
+    train_time_s: float | None
+    valid_time_s: float | None
+    test_time_s: float | None
+    submitted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """The scored submissions of an event, best first by the official score type, which stands first too."""
+
+    event: str
+    score_types: tuple[ScoreType, ...]
+    rows: tuple[LeaderboardRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """One submission that ended without scores; `error` is what its team is shown."""
+
+    submission_id: int
+    team: str
+    submission: str
+    state: str
+    blame: Blame | None
+    cause: Cause | None
+    reason: str
+    error: str
+    exit_code: int | None
+    ended_at: datetime | None

@@ -1,0 +1,35 @@
+"""Make a run's work of a submission by its event's configuration."""
+
+from __future__ import annotations
+
+from contracts.event import EventConfig
+from contracts.work import Work
+
+
+def work_order(
+    event: EventConfig,
+    *,
+    submission_id: int,
+    team: str,
+    submission: str,
+    run: tuple[int, int],
+    expected: tuple[int, tuple[str, ...]],
+) -> Work:
+    """Fill in folders and limits. `run` is generation and attempt, `expected` the folds and score types to come."""
+    limit = event.worker.memory_limit_mib
+    return Work(
+        submission_id=submission_id,
+        event=event.name,
+        team=team,
+        submission=submission,
+        generation=run[0],
+        attempt=run[1],
+        submission_dir=event.ramp.submissions_dir / f"submission_{submission_id:09d}",
+        logs_dir=event.ramp.logs_dir,
+        predictions_dir=event.ramp.predictions_dir,
+        timeout_s=event.worker.timeout,
+        n_threads=event.dispatcher.n_threads,
+        memory_limit_bytes=None if limit is None else limit * 2**20,
+        folds=expected[0],
+        score_types=expected[1],
+    )
