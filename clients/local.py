@@ -1,0 +1,194 @@
+"""Use this machine as a host."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock, Thread
+from typing import IO
+
+from clients.outputs import Collected, Stream, Tail, failed, named
+from contracts.errors import CommandTimedOut, HostUnreachable
+from contracts.remote import CommandResult
+
+_CHUNK_BYTES = 64 * 1024
+_FORWARDED = ("PATH", "USER", "LOGNAME", "LANG", "TMPDIR")
+_EXEC = ("/bin/sh", "-c", 'exec "$@"', "sh")  # a missing program is exit code 127, as it is over SSH
+
+
+class LocalTransport:
+    """Commands run as children of this process, in `home` and with a clean environment, as a login over SSH gives."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        self._home = home or Path.home()
+        self._lock = Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float | None = 60.0) -> CommandResult:
+        """Run a command to its end; see runner.ports.Transport."""
+        return self._finish(argv, (stdin,) if stdin else (), timeout_s)
+
+    def send(self, argv: Sequence[str], chunks: Iterable[bytes], *, timeout_s: float = 600.0) -> CommandResult:
+        """Run a command that reads `chunks`; see runner.ports.Transport."""
+        return self._finish(argv, chunks, timeout_s)
+
+    @contextmanager
+    def receive(self, argv: Sequence[str], *, timeout_s: float = 600.0) -> Iterator[Iterator[bytes]]:
+        """Run a command and read its output piece by piece; see runner.ports.Transport."""
+        with self._start(argv, (), timeout_s) as command:
+            yield self._received(command, argv)
+
+    def close(self) -> None:
+        """End every command that still runs; what has detached itself goes on."""
+        with self._lock:
+            self._closed = True
+            for process in self._running:
+                _end(process)
+
+    def _finish(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> CommandResult:
+        with self._start(argv, chunks, timeout_s) as command:
+            collected = Collected(argv)
+            for stream, data in command.output():
+                collected.add(stream, data)
+            code = self._checked(command.exit_code())
+        return CommandResult(code, collected.bytes_of(Stream.OUT), collected.bytes_of(Stream.ERR))
+
+    def _received(self, command: _Command, argv: Sequence[str]) -> Iterator[bytes]:
+        errors = Tail()
+        for stream, data in command.output():
+            if stream is Stream.OUT:
+                yield data
+            else:
+                errors.add(data)
+        code = self._checked(command.exit_code())
+        if code != 0:
+            raise failed(argv, code, errors.text)
+
+    @contextmanager
+    def _start(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> Iterator[_Command]:
+        with self._lock:
+            self._refuse_when_closed()
+            process = subprocess.Popen(
+                [*_EXEC, *argv],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=self._home,
+                env=_login_environment(os.environ, self._home),
+                start_new_session=True,
+            )
+            self._running.add(process)
+        command = _Command(process, argv, timeout_s)
+        try:
+            command.feed(chunks)
+            yield command
+        finally:
+            command.close()
+            with self._lock:
+                self._running.discard(process)
+
+    def _checked(self, code: int) -> int:
+        self._refuse_when_closed()
+        return code
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise HostUnreachable("the connection to this machine was closed", hint="connect again")
+
+
+class _Command:
+    """One child process: its input fed, its output pumped as it comes."""
+
+    def __init__(self, process: subprocess.Popen[bytes], argv: Sequence[str], timeout_s: float | None) -> None:
+        self._process = process
+        self._argv = argv
+        self._timeout_s = timeout_s
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._feeder: Thread | None = None
+        self._feeding_failed: BaseException | None = None
+
+    def feed(self, chunks: Iterable[bytes]) -> None:
+        """Write the input from a thread of its own: a command may write before it reads."""
+        if chunks == ():
+            _pipe(self._process.stdin).close()
+            return
+        self._feeder = Thread(target=self._feed, args=(chunks,), daemon=True, name="local-feeder")
+        self._feeder.start()
+
+    def output(self) -> Iterator[tuple[Stream, bytes]]:
+        """What the command writes, until it closes both streams; raises CommandTimedOut."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(_pipe(self._process.stdout), selectors.EVENT_READ, Stream.OUT)
+            selector.register(_pipe(self._process.stderr), selectors.EVENT_READ, Stream.ERR)
+            while selector.get_map():
+                ready = selector.select(self._left())
+                if not ready:
+                    raise self._timed_out()
+                for key, _ in ready:
+                    data = os.read(key.fd, _CHUNK_BYTES)
+                    if data:
+                        yield key.data, data
+                    else:
+                        selector.unregister(key.fileobj)
+
+    def exit_code(self) -> int:
+        """The exit code, -1 where a signal ended the command, as an SSH channel tells it."""
+        try:
+            code = self._process.wait(self._left())
+        except subprocess.TimeoutExpired as error:
+            raise self._timed_out() from error
+        if self._feeding_failed is not None:
+            raise self._feeding_failed
+        return max(code, -1)
+
+    def close(self) -> None:
+        """End the command where it still runs, with the process group it started."""
+        if self._process.poll() is None:
+            _end(self._process)
+        self._process.wait()
+        if self._feeder is not None:
+            self._feeder.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with suppress(OSError):
+                _pipe(pipe).close()
+
+    def _feed(self, chunks: Iterable[bytes]) -> None:
+        stdin = _pipe(self._process.stdin)
+        try:
+            for chunk in chunks:
+                stdin.write(chunk)
+            stdin.close()
+        except OSError:
+            return  # the command ended before it read everything: its exit code tells
+        except BaseException as error:
+            self._feeding_failed = error
+            _end(self._process)
+
+    def _left(self) -> float | None:
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def _timed_out(self) -> CommandTimedOut:
+        return CommandTimedOut(f"{named(self._argv)} did not end within {self._timeout_s:g} s")
+
+
+def _login_environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+    """What a login would have; nothing else of ours reaches a command, credentials least of all."""
+    return {name: environ[name] for name in _FORWARDED if name in environ} | {"HOME": str(home)}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise ValueError("the process was started without pipes")
+    return pipe

@@ -1,0 +1,92 @@
+"""Build the command lines the stages run on a host."""
+
+from __future__ import annotations
+
+from contracts.work import HostLayout, Work
+
+SUPERVISOR = "supervise.py"
+"""The supervisor's file name inside a job folder."""
+
+ALREADY_THERE = 75
+"""Exit code of `unpack` and `launch`: this attempt was pushed, or launched, before."""
+
+LOST = 70
+"""Exit code of `wait`: the supervisor is gone and left no exit record."""
+
+_UNPACK = f"""
+set -eu; umask 077; cd "$HOME"
+if [ -e "$1" ]; then exit {ALREADY_THERE}; fi
+rm -rf "$1.part"; mkdir -p "$1.part"; tar -x -f - -C "$1.part"; mv "$1.part" "$1"; cd "$1"; pwd -P
+"""
+
+_PACK = """
+set -eu; cd "$1"
+if [ -d "$2" ]; then exec tar -c -f - log "$2"; else exec tar -c -f - log; fi
+"""
+
+
+def job_folder(work: Work) -> str:
+    """The folder of one attempt, relative to the login user's home."""
+    return f".rampart/jobs/{work.event}-{work.submission_id}-{work.attempt}"
+
+
+def submission_folder(work: Work) -> str:
+    """Where the submission lies inside its job folder; named by id, so no team's text reaches a command line."""
+    return f"submissions/{work.submission_key}"
+
+
+def output_folder(work: Work) -> str:
+    """Where ramp-test leaves what it made, inside the job folder."""
+    return f"{submission_folder(work)}/training_output"
+
+
+def unpack(folder: str) -> tuple[str, ...]:
+    """Make a job folder from a tar on standard input, whole or not at all; prints its absolute path."""
+    return ("sh", "-c", _UNPACK, "sh", folder)
+
+
+def pack(job_dir: str, output: str) -> tuple[str, ...]:
+    """Write the log, then the output folder where there is one, as a tar to standard output."""
+    return ("sh", "-c", _PACK, "sh", job_dir, output)
+
+
+def launch(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
+    """Start the supervisor with a submission's ramp-test, detached; returns when the job's lock is held."""
+    options = ["--cwd", layout.kit_dir, "--timeout-s", f"{work.timeout_s:g}"]
+    if work.memory_limit_bytes is not None:
+        options += ["--memory-limit-bytes", str(work.memory_limit_bytes)]
+    if work.n_threads is not None:
+        options += ["--n-threads", str(work.n_threads)]
+    return (*_supervisor(layout, job_dir), "launch", job_dir, *options, "--", *ramp_test(layout, job_dir, work))
+
+
+def ramp_test(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
+    """Train and score one submission, RAMP's way."""
+    return (
+        layout.ramp_test,
+        *("--submission", work.submission_key),
+        *("--ramp-kit-dir", layout.kit_dir),
+        *("--ramp-data-dir", layout.data_dir),
+        *("--ramp-submission-dir", f"{job_dir}/submissions"),
+        "--save-output",
+        "--ignore-warning",
+    )
+
+
+def wait(layout: HostLayout, job_dir: str) -> tuple[str, ...]:
+    """Block until the job has ended, then print its exit record as JSON."""
+    return (*_supervisor(layout, job_dir), "wait", job_dir)
+
+
+def kill(layout: HostLayout, job_dir: str) -> tuple[str, ...]:
+    """End a job and everything it started; returns when all of it is dead."""
+    return (*_supervisor(layout, job_dir), "kill", job_dir)
+
+
+def remove(job_dir: str) -> tuple[str, ...]:
+    """Delete a job folder."""
+    return ("rm", "-rf", "--", job_dir)
+
+
+def _supervisor(layout: HostLayout, job_dir: str) -> tuple[str, ...]:
+    return (layout.python, "-I", f"{job_dir}/{SUPERVISOR}")

@@ -1,0 +1,1 @@
+"""Hold what runs on the host: plain files of the standard library, pushed with each submission."""

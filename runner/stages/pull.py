@@ -1,0 +1,87 @@
+"""Pull a finished run's log with its output from its host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from contracts.errors import TransferRefused
+from contracts.work import Finished, Pulled
+from runner import commands
+from runner.ports import Transport
+from runner.stages import log_text, tar_reader
+from runner.stages.tar_reader import Limits
+
+
+def pull(finished: Finished, transport: Transport, limits: Limits | None = None) -> Pulled:
+    """Bring the log to `logs_dir/<key>/log` and `training_output` to `predictions_dir/<key>/`.
+
+    Each appears whole or not at all, and replaces an earlier attempt's. Where the output breaks a limit the log is
+    placed all the same and TransferRefused is raised.
+    """
+    pushed = finished.launched.pushed
+    work = pushed.provisioned.claimed.work
+    output = commands.output_folder(work)
+    with _fresh_folder(work.predictions_dir, work.submission_key) as folder:
+        refused = None
+        try:
+            with transport.receive(commands.pack(pushed.job_dir, output)) as chunks:
+                tar_reader.unpack(chunks, folder, limits or Limits())
+        except TransferRefused as error:
+            refused = error
+        log_path = _place_log(folder / "log", work.logs_dir / work.submission_key)
+        if refused is not None:
+            raise refused
+        output_dir = work.predictions_dir / work.submission_key
+        if not (folder / output).is_dir():
+            return Pulled(finished, log_path, None)
+        _replace(folder / output, output_dir, folder / "replaced")
+    _sync(work.predictions_dir)
+    return Pulled(finished, log_path, output_dir)
+
+
+@contextmanager
+def _fresh_folder(beside: Path, key: str) -> Iterator[Path]:
+    """An empty folder nobody else may enter, on the file system of its files' last place."""
+    beside.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=beside))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _place_log(raw: Path, folder: Path) -> Path:
+    """Write the cleaned log; a run without one gets an empty log."""
+    data = raw.read_bytes() if raw.is_file() else b""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(prefix=".log.", dir=folder)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(log_text.clean(data))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).chmod(0o644)
+        return Path(draft).replace(folder / "log")
+    finally:
+        with suppress(FileNotFoundError):
+            Path(draft).unlink()
+
+
+def _replace(source: Path, target: Path, aside: Path) -> None:
+    """Put a folder in the place of another."""
+    with suppress(FileNotFoundError):
+        target.rename(aside)
+    source.rename(target)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
