@@ -1,0 +1,71 @@
+"""Run a Pulumi program to its end on a monitor of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import pulumi
+from pulumi.runtime import mocks, settings
+from pulumi.runtime.config import set_all_config
+from pulumi.runtime.stack import run_in_stack
+
+Program = Callable[[], Mapping[str, Any]]
+"""Declares resources; gives the stack's outputs."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Parts of Pulumi's runtime are global to the process."""
+
+_LOG = logging.getLogger(__name__)
+_LOG.addHandler(logging.NullHandler())
+
+
+def run(program: Program, monitor: mocks.MockMonitor, *, project: str, stack: str, stop: Callable[[], None]) -> None:
+    """Run the program in a thread, and so in a context and an event loop of its own, that end with it.
+
+    An interrupt (Ctrl-C) calls `stop`, waits for what has begun, and is raised then.
+    """
+    raised: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            asyncio.run(_run(program, monitor, project, stack))
+        except BaseException as error:
+            raised.append(error)
+
+    with _ONE_AT_A_TIME:
+        thread = threading.Thread(target=body, name=f"deploy-{stack}")
+        thread.start()
+        try:
+            thread.join()
+        except BaseException:
+            stop()
+            thread.join()
+            raise
+    if raised:
+        raise raised[0]
+
+
+async def _run(program: Program, monitor: mocks.MockMonitor, project: str, stack: str) -> None:
+    asyncio.get_running_loop().set_exception_handler(_quietly)
+    # These fill the context of this thread, which starts empty; set_mocks alone leaves some of it unset.
+    settings.configure(settings.Settings(project=project, stack=stack))
+    set_all_config({}, [])
+    # With a root in place set_mocks makes no stack of its own; run_in_stack then makes the only one.
+    settings.set_root_resource(cast(pulumi.Resource, monitor))
+    mocks.set_mocks(mocks=monitor.mocks, project=project, stack=stack, preview=False, logger=_LOG, monitor=monitor)
+    settings.set_root_resource(cast(pulumi.Resource, None))
+
+    def declare() -> None:
+        for name, value in program().items():
+            pulumi.export(name, value)
+
+    await run_in_stack(declare)
+
+
+def _quietly(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep to the log what asyncio would print: after a failure, outputs nobody will ever await."""
+    _LOG.debug("%s", context.get("message"), exc_info=context.get("exception"))
