@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import functools
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke import Task, task
+from invoke import Context, Task, task
 
 from contracts.errors import ImageBuildFailed, RampartError
 
+EVENT_HELP = {
+    "event": "the event's name, or the path of its file (may be left out where there is one event only)",
+    "config": "the deployment's config.yml, where it is not found upwards from the event file",
+}
+LOCAL_HELP = {"local": "against the running local cloud (invoke local-cloud) instead of AWS"}
+JSON_HELP = {"json": "print JSON"}
+
 
 def command(**options: Any) -> Callable[[Callable[..., None]], Task[Any]]:
-    """Like invoke's `task`, with our way of failing. `options` are those of `invoke.task`."""
+    """Like invoke's `task`, with our way of failing, for a body that needs no context.
+
+    `options` are those of `invoke.task`; the body's parameters become the command's options.
+    """
 
     def decorate(body: Callable[..., None]) -> Task[Any]:
-        @functools.wraps(body)
-        def guarded(*arguments: Any, **named: Any) -> None:
+        def guarded(context: Context, *arguments: Any, **named: Any) -> None:  # noqa: ARG001 - invoke hands it over
             try:
                 body(*arguments, **named)
             except RampartError as error:
@@ -27,10 +36,19 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Task[Any]]:
                 print("interrupted", file=sys.stderr)
                 sys.exit(130)
 
+        guarded.__name__ = body.__name__
+        guarded.__doc__ = body.__doc__
+        guarded.__module__ = body.__module__
+        guarded.__signature__ = _with_context(body)  # type: ignore[attr-defined]  # what invoke reads options from
         made: Task[Any] = task(**options)(guarded)
         return made
 
     return decorate
+
+
+def _with_context(body: Callable[..., None]) -> inspect.Signature:
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return inspect.Signature([context, *inspect.signature(body).parameters.values()])
 
 
 def _complain(error: RampartError) -> None:

@@ -50,6 +50,13 @@ def next_step(command: str) -> None:
     say(f"next: {command}", style="dim")
 
 
+def confirmed(question: str) -> bool:
+    """Ask on the terminal; without one the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Row], *, empty: str = "nothing yet") -> None:
     """A table on a terminal, aligned plain columns elsewhere."""
     cells = [[_cell(value) for value in row] for row in rows]

@@ -9,7 +9,13 @@ from contracts.errors import AskedWrongly, UnknownName
 from contracts.event import EventConfig
 from contracts.event_file import load_event
 
-EVENTS = Path("events")
+
+def events_folder() -> Path:
+    """The folder `events` here or in the nearest parent, so that commands work in any subfolder of a deployment."""
+    here = Path.cwd()
+    return next(
+        (folder / "events" for folder in (here, *here.parents) if (folder / "events").is_dir()), here / "events"
+    )
 
 
 def open_event(name: str | None, *, config: str | None = None, local: bool = False) -> EventConfig:
@@ -32,7 +38,7 @@ def event_of_challenge(challenge: str) -> str:
     import yaml
 
     found = []
-    for path in sorted(EVENTS.glob("*/config.yml")):
+    for path in sorted(events_folder().glob("*/config.yml")):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
             problem = content["ramp"]["problem_name"]
@@ -43,7 +49,9 @@ def event_of_challenge(challenge: str) -> str:
     if not found:
         raise UnknownName(f"no event has the challenge {challenge!r}", hint=_known_events())
     if len(found) > 1:
-        raise AskedWrongly(f"{len(found)} events have the challenge {challenge!r}", hint=f"name one with --event: {', '.join(found)}")
+        raise AskedWrongly(
+            f"{len(found)} events have the challenge {challenge!r}", hint=f"name one with --event: {', '.join(found)}"
+        )
     return found[0]
 
 
@@ -58,18 +66,18 @@ def _event_file(name: str | None) -> Path:
     if not name:
         names = _names()
         if len(names) == 1:
-            return EVENTS / names[0] / "config.yml"
+            return events_folder() / names[0] / "config.yml"
         raise AskedWrongly("which event?", hint=f"--event NAME; {_known_events()}")
     if name.endswith((".yml", ".yaml")):
         return Path(name)
-    path = EVENTS / name / "config.yml"
+    path = events_folder() / name / "config.yml"
     if not path.is_file():
         raise UnknownName(f"no event {name!r}: {path} does not exist", hint=_known_events())
     return path
 
 
 def _names() -> list[str]:
-    return sorted(path.parent.name for path in EVENTS.glob("*/config.yml"))
+    return sorted(path.parent.name for path in events_folder().glob("*/config.yml"))
 
 
 def _known_events() -> str:

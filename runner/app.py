@@ -1,0 +1,121 @@
+"""Compose the runner: which store, hosts and transport an event's dispatcher gets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from contracts.errors import AskedWrongly
+from contracts.event import EventConfig, HungerPolicy
+from contracts.image import ImageReference
+from contracts.stack import StackOutputs
+from runner.dispatcher import Dispatcher, Pace
+from runner.hosts import Ec2Hosts, HostKey
+from runner.interruption import Interruption
+from runner.ports import Hosts
+from runner.progress import Observer
+from runner.store import Catalogue, Database, SqlStore, upgrade
+
+SSH_CONFIG_VARIABLE = "RAMPART_SSH_CONFIG"
+"""Names an ssh config file that tells host names, ports and gateways; the local cloud sets it."""
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def open_store(event: EventConfig) -> SqlStore:
+    """Open the event's database; the embedded SQLite one is made where it is missing."""
+    store = SqlStore(event.database_url.get_secret_value(), event, now)
+    upgrade(store.database)
+    return store
+
+
+def open_catalogue(event: EventConfig) -> Catalogue:
+    """Open what the commands ask of the event's database."""
+    database = Database(event.database_url.get_secret_value())
+    upgrade(database)
+    return Catalogue(database, now)
+
+
+def make_dispatcher(
+    event: EventConfig,
+    *,
+    store: SqlStore,
+    hosts: Hosts,
+    interruption: Interruption,
+    observe: Observer,
+    hunger_policy: HungerPolicy | None = None,
+) -> Dispatcher:
+    """Make the event's dispatcher; `hunger_policy` given here wins over the event file."""
+    settings = event.dispatcher
+    pace = Pace(
+        n_workers=settings.n_workers,
+        hunger_policy=hunger_policy or settings.hunger_policy,
+        time_between_collection_s=settings.time_between_collection,
+    )
+    return Dispatcher(
+        event.name, pace=pace, store=store, hosts=hosts, interruption=interruption, now=now, observe=observe
+    )
+
+
+def make_hosts(
+    event: EventConfig,
+    *,
+    outputs: StackOutputs | None,
+    image: Callable[[], ImageReference],
+    interruption: Interruption,
+) -> Hosts:
+    """Make the host pool of the event's worker type; `image` is asked only where hosts are launched from one.
+
+    Raises AskedWrongly for a worker type that does not exist, and what the pool itself refuses before any work.
+    """
+    makers: dict[str, Callable[[], Hosts]] = {
+        "aws": lambda: _ec2_hosts(event, outputs, image(), interruption),
+        "conda": lambda: _this_machine(event),
+    }
+    make = makers.get(event.worker.worker_type)
+    if make is None:
+        hint = f"there are: {', '.join(sorted(makers))}"
+        raise AskedWrongly(f"worker type {event.worker.worker_type!r} does not exist", hint=hint)
+    return make()
+
+
+def _this_machine(event: EventConfig) -> Hosts:
+    from clients.local import LocalTransport
+    from runner.workers.conda import ThisMachine
+
+    return ThisMachine(event, open_transport=partial(LocalTransport, event.state_dir / "host"))
+
+
+def _ec2_hosts(
+    event: EventConfig, outputs: StackOutputs | None, image: ImageReference, interruption: Interruption
+) -> Hosts:
+    from clients import ssh
+    from clients.aws.ec2 import Ec2
+    from clients.aws.session import session_for
+    from clients.keys import check_key_file, new_host_key
+    from runner.workers.aws import launch_settings
+
+    check_key_file(event.key_path)
+    instances = Ec2(session_for(event))
+    named = event.worker.security_group
+    settings = launch_settings(
+        event,
+        outputs=outputs,
+        image=image,
+        security_group_id=instances.security_group_id(named) if named else None,
+    )
+    config = os.environ.get(SSH_CONFIG_VARIABLE)
+    return Ec2Hosts(
+        settings,
+        instances,
+        connect=partial(ssh.connect, ssh_config=Path(config) if config else None),
+        new_host_key=lambda: HostKey(*new_host_key()),
+        now=now,
+        interruption=interruption,
+    )

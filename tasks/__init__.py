@@ -1,0 +1,10 @@
+"""The commands of `invoke`: see them with invoke --list, one with invoke --help NAME."""
+
+from invoke import Collection
+
+from tasks import images, local, provisioning, queue
+
+namespace = Collection()
+for _module in (provisioning, images, queue, local):
+    for _task in Collection.from_module(_module).tasks.values():
+        namespace.add_task(_task)

@@ -1,0 +1,115 @@
+"""Commands for an event's infrastructure: init-event, up, destroy, outputs, hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, command
+
+
+@command(
+    help={
+        "name": "the event's name, e.g. iris",
+        "kit": "folder of the challenge's kit (with problem.py)",
+        "force": "overwrite an event file that is already there",
+    }
+)
+def init_event(name: str, kit: str, force: bool = False) -> None:
+    """Write a commented event file.
+
+    Example: invoke init-event iris --kit examples/iris
+    """
+    from contracts.errors import AskedWrongly, KitInvalid
+    from contracts.event_template import render_event
+    from tasks import console
+    from tasks.events import events_folder
+
+    folder = Path(kit)
+    if not (folder / "problem.py").is_file():
+        raise KitInvalid(f"{folder} has no problem.py", hint="--kit takes the folder of a RAMP kit")
+    text = render_event(name, folder)
+    path = events_folder() / name / "config.yml"
+    if path.exists() and not force:
+        raise AskedWrongly(f"{path} exists already", hint="--force overwrites it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    console.result(f"wrote {path}")
+    console.next_step(f"edit {path}, then: invoke up --event {name} (with --local: no AWS account needed)")
+
+
+@command(help=EVENT_HELP | LOCAL_HELP)
+def up(event: str | None = None, config: str | None = None, local: bool = False) -> None:
+    """Deploy the event's stack: network, access, image pipeline, launch template. Twice changes nothing.
+
+    Example: invoke up --event iris --local
+    """
+    from tasks import console, stack
+    from tasks.events import open_event
+
+    opened = open_event(event, config=config, local=local)
+    stack.up(opened, local=local)
+    console.result(f"stack {opened.name} is up in {opened.region}")
+    console.next_step(f"invoke build-ami --event {opened.name}{' --local' if local else ''}")
+
+
+@command(help=EVENT_HELP | LOCAL_HELP | {"yes": "do not ask"})
+def destroy(event: str | None = None, config: str | None = None, local: bool = False, yes: bool = False) -> None:
+    """Remove the event's stack. Submissions, scores and images stay.
+
+    Example: invoke destroy --event iris --local
+    """
+    from contracts.errors import AskedWrongly
+    from tasks import console, hosts, stack
+    from tasks.events import open_event
+
+    opened = open_event(event, config=config, local=local)
+    if not (yes or local or console.confirmed(f"destroy the stack {opened.name} in {opened.region}?")):
+        raise AskedWrongly("nothing was destroyed", hint="say yes, or give --yes")
+    live = hosts.live(opened)
+    if live:
+        names = ", ".join(found.instance_id for found in live)
+        raise AskedWrongly(f"hosts of the event are still up: {names}", hint="stop train-loop (Ctrl-C) first")
+    stack.destroy(opened, local=local)
+    console.result(f"stack {opened.name} is gone")
+
+
+@command(help=EVENT_HELP | LOCAL_HELP | JSON_HELP)
+def outputs(event: str | None = None, config: str | None = None, local: bool = False, json: bool = False) -> None:
+    """Show what the deployed stack exported.
+
+    Example: invoke outputs --event iris --json
+    """
+    from tasks import console, stack
+    from tasks.events import open_event
+
+    found = stack.needed_outputs(open_event(event, config=config, local=local)).model_dump()
+    if json:
+        console.data(found)
+    else:
+        console.table("outputs", ("name", "value"), [(name, _joined(value)) for name, value in found.items()])
+
+
+@command(name="hosts", help=EVENT_HELP | LOCAL_HELP | JSON_HELP)
+def list_hosts(event: str | None = None, config: str | None = None, local: bool = False, json: bool = False) -> None:
+    """List the event's instances that are up.
+
+    Example: invoke hosts --event iris
+    """
+    from tasks import console, hosts
+    from tasks.events import open_event
+
+    live = hosts.live(open_event(event, config=config, local=local))
+    if json:
+        console.rows_as_json(live)
+        return
+    columns = ("instance", "state", "address", "type", "image", "since", "ends itself at")
+    rows = [
+        (found.instance_id, found.state, found.address, found.instance_type, found.image_id, found.launched_at,
+         found.tags.get("rampart:expires-at"))
+        for found in live
+    ]  # fmt: skip
+    console.table("hosts", columns, rows, empty="none is up")
+
+
+def _joined(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,130 @@
+"""Commands for submissions: submit, train, train-loop, status, leaderboard, logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, command
+
+_SUBMISSION_HELP = {"team": "the team's name", "submission": "the submission's name"}
+
+
+@command(help=EVENT_HELP | LOCAL_HELP | _SUBMISSION_HELP | {"path": "folder with the submission's code"})
+def submit(
+    team: str,
+    submission: str,
+    path: str,
+    event: str | None = None,
+    config: str | None = None,
+    local: bool = False,
+) -> None:
+    """Put a team's submission into the queue; the team is signed up where it is new.
+
+    Example: invoke submit --event iris --team blue --submission forest --path examples/iris/submissions/forest
+    """
+    from tasks import console, submissions
+    from tasks.events import open_event
+
+    opened = open_event(event, config=config, local=local)
+    submission_id = submissions.submit(opened, team=team, name=submission, source=Path(path))
+    console.result(f"submission {submission_id}: {team}/{submission} waits in the queue of {opened.name}")
+    console.next_step(f"invoke train-loop --event {opened.name}{' --local' if local else ''}")
+
+
+@command(help=EVENT_HELP | LOCAL_HELP | _SUBMISSION_HELP)
+def train(
+    team: str,
+    submission: str,
+    event: str | None = None,
+    config: str | None = None,
+    local: bool = False,
+) -> None:
+    """Run one submission that waits, now, and print its scores or why it failed.
+
+    Example: invoke train --event iris --team blue --submission forest
+    """
+    from tasks import training
+    from tasks.events import open_event
+
+    training.train_one(open_event(event, config=config, local=local), team=team, name=submission)
+
+
+@command(
+    help=EVENT_HELP
+    | LOCAL_HELP
+    | {
+        "hunger-policy": "none, sleep or exit: instead of the event file's (exit: stop when the queue is empty)",
+        "terminate": "on Ctrl-C end the runs and release their hosts; their submissions are queued again",
+    }
+)
+def train_loop(
+    event: str | None = None,
+    config: str | None = None,
+    local: bool = False,
+    hunger_policy: str | None = None,
+    terminate: bool = False,
+) -> None:
+    """Serve the event's queue until Ctrl-C, or until it is empty with --hunger-policy exit.
+
+    Example: invoke train-loop --event iris --hunger-policy exit
+    """
+    from tasks import training
+    from tasks.events import open_event
+
+    training.serve(open_event(event, config=config, local=local), hunger_policy=hunger_policy, terminate=terminate)
+
+
+@command(help=EVENT_HELP | LOCAL_HELP | JSON_HELP)
+def status(event: str | None = None, config: str | None = None, local: bool = False, json: bool = False) -> None:
+    """Show every submission: its state, stage, host, since when, and why it failed.
+
+    Example: invoke status --event iris
+    """
+    from tasks import submissions
+    from tasks.events import open_event
+
+    submissions.print_status(open_event(event, config=config, local=local), as_json=json)
+
+
+@command(help=EVENT_HELP | LOCAL_HELP | JSON_HELP)
+def leaderboard(event: str | None = None, config: str | None = None, local: bool = False, json: bool = False) -> None:
+    """Show the scored submissions, best first.
+
+    Example: invoke leaderboard --event iris --json
+    """
+    from tasks import submissions
+    from tasks.events import open_event
+
+    submissions.print_leaderboard(open_event(event, config=config, local=local), as_json=json)
+
+
+@command(help=EVENT_HELP | LOCAL_HELP | _SUBMISSION_HELP)
+def logs(
+    team: str,
+    submission: str,
+    event: str | None = None,
+    config: str | None = None,
+    local: bool = False,
+) -> None:
+    """Print the log of a submission's last run.
+
+    Example: invoke logs --event iris --team blue --submission forest
+    """
+    from tasks import submissions
+    from tasks.events import open_event
+
+    submissions.print_log(open_event(event, config=config, local=local), team=team, name=submission)
+
+
+@command(help=EVENT_HELP | LOCAL_HELP)
+def db_upgrade(event: str | None = None, config: str | None = None, local: bool = False) -> None:
+    """Bring Rampart's own tables up to date; RAMP's are never altered. By itself on the embedded SQLite.
+
+    Example: invoke db-upgrade --event iris
+    """
+    from runner.app import open_store
+    from tasks import console
+    from tasks.events import open_event
+
+    store = open_store(open_event(event, config=config, local=local))
+    console.result(f"{store.database} is up to date")

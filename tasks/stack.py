@@ -1,0 +1,111 @@
+"""Deploy and destroy an event's stack, on AWS through Pulumi or into the local cloud in this process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from contracts.errors import RampartError, ToolMissing, UnknownName
+from contracts.event import EventConfig
+from contracts.stack import StackOutputs
+from tasks import console
+
+PROJECT = "rampart"
+_REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class DeploymentFailed(RampartError):
+    """Pulumi ended with an error; its own output says which resource."""
+
+
+def up(event: EventConfig, *, local: bool) -> StackOutputs:
+    """Deploy the event's stack; keeps its outputs for the runner. Makes the event's SSH key where it has none."""
+    _ensure_key(event)
+    raw = _up_locally(event) if local else _up_on_aws(event)
+    outputs = StackOutputs.model_validate(raw)
+    path = outputs_path(event)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(outputs.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return outputs
+
+
+def destroy(event: EventConfig, *, local: bool) -> None:
+    """Remove everything the stack made."""
+    if local:
+        _deployer(event).destroy()
+    else:
+        _on_aws(event, lambda stack: stack.destroy(on_output=console.say))
+    outputs_path(event).unlink(missing_ok=True)
+
+
+def outputs_of(event: EventConfig) -> StackOutputs | None:
+    """What the stack exported when it was last deployed from here, or None."""
+    path = outputs_path(event)
+    try:
+        return StackOutputs.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        hint = f"deploy again: invoke up --event {event.name}"
+        raise UnknownName(f"{path} is not what this version writes", hint=hint) from error
+
+
+def needed_outputs(event: EventConfig) -> StackOutputs:
+    """Like `outputs_of`, for commands that cannot do without."""
+    outputs = outputs_of(event)
+    if outputs is None:
+        hint = f"deploy it first: invoke up --event {event.name} (with --local for the local cloud)"
+        raise UnknownName(f"the stack {event.name} has no outputs here", hint=hint)
+    return outputs
+
+
+def outputs_path(event: EventConfig) -> Path:
+    """Where the outputs are kept."""
+    return event.state_dir / "outputs.json"
+
+
+def _ensure_key(event: EventConfig) -> None:
+    from clients.keys import new_key_file
+
+    if event.worker.key_path is None and event.worker.key_name is None and not event.key_path.exists():
+        new_key_file(event.key_path)
+        console.say(f"made the event's SSH key: {event.key_path}")
+
+
+def _up_locally(event: EventConfig) -> dict[str, Any]:
+    from infra import program
+
+    deployment = _deployer(event).up(lambda: program.build(event), project=PROJECT, stack=event.name)
+    console.say(deployment.summary)
+    return deployment.outputs
+
+
+def _deployer(event: EventConfig) -> Any:
+    from localcloud.deployer import Deployer
+
+    return Deployer(event.state_dir / "stack.json", os.environ, on_progress=lambda step: console.say(f"  {step}"))
+
+
+def _up_on_aws(event: EventConfig) -> dict[str, Any]:
+    result = _on_aws(event, lambda stack: stack.up(on_output=console.say))
+    return {name: output.value for name, output in result.outputs.items()}
+
+
+def _on_aws(event: EventConfig, act: Callable[[Any], Any]) -> Any:
+    if shutil.which("pulumi") is None:
+        hint = "install it from pulumi.com/docs/install, or try the event without AWS: --local"
+        raise ToolMissing("the pulumi command is not on PATH", hint=hint)
+    from pulumi import automation
+
+    os.environ["RAMPART_EVENT_FILE"] = str(event.path)
+    try:
+        stack = automation.create_or_select_stack(stack_name=event.name, work_dir=str(_REPOSITORY))
+        return act(stack)
+    except automation.CommandError as error:
+        hint = f"the lines above say which resource; try again: pulumi up --stack {event.name}"
+        raise DeploymentFailed(f"pulumi failed for the stack {event.name}", hint=hint) from error

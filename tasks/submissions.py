@@ -1,0 +1,112 @@
+"""Add submissions to an event's queue, or print what became of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from contracts.errors import UnknownName
+from contracts.event import EventConfig
+from runner.app import open_catalogue
+from runner.kit import describe_kit
+from runner.store import FailureRow, Leaderboard, SubmissionRow
+from tasks import console
+
+
+def submit(event: EventConfig, *, team: str, name: str, source: Path) -> int:
+    """Queue one submission; event and team are entered where they are new. Gives the submission's id."""
+    catalogue = open_catalogue(event)
+    catalogue.add_event(event, describe_kit(event.ramp.kit_dir, data_dir=event.ramp.data_dir, python=_python(event)))
+    catalogue.add_team(event.name, team)
+    return catalogue.add_submission(event, team, name, source)
+
+
+def print_status(event: EventConfig, *, as_json: bool) -> None:
+    rows = open_catalogue(event).submissions(event.name)
+    if as_json:
+        console.rows_as_json(rows)
+        return
+    columns = ("id", "team", "submission", "state", "stage", "host", "since", "took", "reason")
+    console.table(f"submissions of {event.name}", columns, [_status_cells(row) for row in rows])
+
+
+def print_leaderboard(event: EventConfig, *, as_json: bool) -> None:
+    board = open_catalogue(event).leaderboard(event.name)
+    if as_json:
+        console.rows_as_json(board.rows)
+    else:
+        show_leaderboard(board)
+
+
+def show_leaderboard(board: Leaderboard) -> None:
+    """The leaderboard as a table: rank, scores on validation data, mean times of a fold."""
+    types = board.score_types
+    rows = [
+        (rank, row.team, row.submission, *(_rounded(row.valid.get(one.name), one.precision) for one in types),
+         console.duration(row.train_time_s), row.submitted_at)
+        for rank, row in enumerate(board.rows, start=1)
+    ]  # fmt: skip
+    console.table(
+        f"leaderboard of {board.event}",
+        ("rank", "team", "submission", *(one.name for one in types), "train time", "submitted"),
+        rows,
+        empty="no submission has been scored yet",
+    )
+
+
+def show_failures(failures: list[FailureRow]) -> None:
+    """The submissions that ended without scores: whose fault, and why."""
+    rows = [(row.team, row.submission, row.state, row.blame, row.cause, row.reason) for row in failures]
+    columns = ("team", "submission", "state", "fault of", "cause", "reason")
+    console.table("failed submissions", columns, rows, empty="none")
+
+
+def show_steps(rows: list[SubmissionRow]) -> None:
+    """What each stage of each submission's last run took."""
+    stages = list(dict.fromkeys(stage for row in rows for stage in row.steps))
+    cells = [
+        (row.team, row.submission, *(console.duration(row.steps.get(stage)) for stage in stages), _took(row))
+        for row in rows
+    ]
+    console.table("what each step took", ("team", "submission", *stages, "in all"), cells)
+
+
+def print_log(event: EventConfig, *, team: str, name: str) -> None:
+    rows = open_catalogue(event).submissions(event.name)
+    row = next((row for row in rows if (row.team, row.submission) == (team, name)), None)
+    if row is None:
+        raise UnknownName(f"no submission {team}/{name} in {event.name}", hint=f"invoke status --event {event.name}")
+    path = event.ramp.logs_dir / f"submission_{row.submission_id:09d}" / "log"
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError as error:
+        raise UnknownName(
+            f"{team}/{name} has no log yet: it is {row.state}", hint="it comes with the result"
+        ) from error
+    for line in text.splitlines():
+        console.result(line)
+
+
+def _python(event: EventConfig) -> str:
+    """The kit is described by the event's own environment where that is on this machine, else by ours."""
+    from runner.workers.environments import environment_prefix
+
+    if event.worker.worker_type == "conda":
+        return str(environment_prefix(event.worker) / "bin" / "python")
+    return sys.executable
+
+
+def _status_cells(row: SubmissionRow) -> tuple[object, ...]:
+    stage = f"place {row.queue_position}" if row.queue_position else row.stage
+    return (row.submission_id, row.team, row.submission, row.state, stage, row.host_id, row.since or row.submitted_at,
+            _took(row), row.reason)  # fmt: skip
+
+
+def _took(row: SubmissionRow) -> str:
+    if row.started_at is None or row.ended_at is None:
+        return "-"
+    return console.duration((row.ended_at - row.started_at).total_seconds())
+
+
+def _rounded(score: float | None, precision: int) -> str | None:
+    return None if score is None else f"{score:.{precision}f}"

@@ -1,0 +1,134 @@
+"""Run an event's dispatcher in this process, with signals and progress."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from contracts.errors import AskedWrongly, UnknownName
+from contracts.event import EventConfig, HungerPolicy
+from contracts.work import Failed, Scored, Work
+from runner.app import make_dispatcher, make_hosts, open_store
+from runner.dispatcher import Dispatcher, Summary
+from runner.interruption import Interruption
+from runner.progress import Progress, RunEnded, Stage, StageStarted
+from runner.store import SqlStore
+from tasks import console, images, stack
+
+_SHOWN_AT_START = {Stage.PROVISION: "gets a host", Stage.WAIT: "runs"}
+
+
+def serve(event: EventConfig, *, hunger_policy: str | None, terminate: bool = True) -> Summary:
+    """Serve the queue until the policy or a signal ends it; exits 130 after a signal.
+
+    A signal ends the runs too, whether `terminate` is asked for or not: nobody could take them up again.
+    """
+    policy = _policy(hunger_policy)
+    interruption = Interruption()
+    store = open_store(event)
+    dispatcher = _dispatcher(event, store, interruption, policy)
+    console.say(f"serving {event.name}: {event.dispatcher.n_workers} at a time")
+    if not terminate:
+        console.say("Ctrl-C ends the runs and releases their hosts, as with --terminate", style="dim")
+    with _stopped_by_signals(interruption):
+        summary = dispatcher.serve()
+    told = f"{summary.scored} scored, {summary.failed} failed"
+    if summary.requeued:
+        told += f", {summary.requeued} back in the queue"
+    console.say(told)
+    if summary.unexpected:
+        console.say(f"error: {summary.unexpected} results could not be recorded, see above", style="red")
+        sys.exit(1)
+    if interruption.asked:
+        sys.exit(130)
+    console.next_step(f"invoke leaderboard --event {event.name}")
+    return summary
+
+
+def train_one(event: EventConfig, *, team: str, name: str) -> None:
+    """Run one waiting submission to its end; exits 1 when it fails."""
+    interruption = Interruption()
+    store = open_store(event)
+    dispatcher = _dispatcher(event, store, interruption, None)
+    claimed = store.claim_one(event.name, team, name)
+    if claimed is None:
+        hint = f"invoke status --event {event.name}"
+        raise UnknownName(f"no submission {team}/{name} waits in {event.name}", hint=hint)
+    with _stopped_by_signals(interruption):
+        ended = dispatcher.run_one(claimed)
+    match ended.outcome:
+        case Scored(bagged=bagged):
+            for step, scores in bagged.scores.items():
+                for score_type, values in scores.items():
+                    console.result(f"{step} {score_type} {values[-1]:.4f}")
+        case Failed():
+            console.next_step(f"invoke logs --event {event.name} --team {team} --submission {name}")
+            sys.exit(1)
+        case None:
+            sys.exit(130)
+
+
+def _dispatcher(
+    event: EventConfig, store: SqlStore, interruption: Interruption, policy: HungerPolicy | None
+) -> Dispatcher:
+    hosts = make_hosts(
+        event, outputs=stack.outputs_of(event), image=lambda: images.resolve(event), interruption=interruption
+    )
+    return make_dispatcher(
+        event, store=store, hosts=hosts, interruption=interruption, observe=_tell, hunger_policy=policy
+    )
+
+
+def _policy(asked: str | None) -> HungerPolicy | None:
+    try:
+        return HungerPolicy(asked.lower()) if asked else None
+    except ValueError as error:
+        hint = f"one of: {', '.join(HungerPolicy)}"
+        raise AskedWrongly(f"--hunger-policy {asked} does not exist", hint=hint) from error
+
+
+@contextmanager
+def _stopped_by_signals(interruption: Interruption) -> Iterator[None]:
+    """The first SIGINT or SIGTERM asks everything to stop; the second ends the process at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form signal handlers have
+        if interruption.asked:
+            os._exit(128 + number)
+        console.say("stopping: ending runs, releasing hosts (once more to exit at once)", style="yellow")
+        interruption.ask()
+
+    before: dict[signal.Signals, Callable[..., object] | int | None] = {
+        which: signal.signal(which, stop) for which in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)
+
+
+def _tell(progress: Progress) -> None:
+    match progress:
+        case StageStarted(work, stage, host_id) if stage in _SHOWN_AT_START:
+            console.say(f"  {_named(work)} {_SHOWN_AT_START[stage]}{f' on {host_id}' if host_id else ''}")
+        case RunEnded(work, Scored() as scored):
+            console.say(f"  {_named(work)} scored: {_official(scored)}", style="green")
+        case RunEnded(work, Failed() as failed):
+            console.say(f"  {_named(work)} failed ({failed.blame}, {failed.cause}): {failed.message}", style="red")
+        case RunEnded(work, None):
+            console.say(f"  {_named(work)} goes back to the queue", style="yellow")
+
+
+def _named(work: Work) -> str:
+    return f"{work.team}/{work.submission}"
+
+
+def _official(scored: Scored) -> str:
+    """The first score type is the official one; it is combined over the folds."""
+    for name, values in scored.bagged.scores.get("valid", {}).items():
+        return f"{name} {values[-1]:.4f}"
+    return "no bagged score"
