@@ -15,7 +15,7 @@ from contracts.event import EventConfig
 from contracts.work import Blame, Cause, Claimed, Failed, JobExit, Launched, Scored, Work
 from runner.kit import KitDescription
 from runner.progress import Stage
-from runner.store.messages import error_message, state_of
+from runner.store.messages import error_message, state_of, storable
 from runner.store.ranking import ranked
 from runner.store.rows import FailureRow, Leaderboard, LeaderboardRow, RunEnd, SubmissionRow
 from runner.store.submission_folder import check_name, staged
@@ -102,7 +102,7 @@ class MemoryStore:
         with self._lock:
             run = self._end(failed.work, RunEnd.FAILED)
             run.exit, run.blame, run.cause = failed.exit, failed.blame, failed.cause
-            run.message = failed.message.replace("\0", "")
+            run.message = storable(failed.message)
             submission = self._submissions[failed.work.submission_id]
             submission.state, submission.error = state_of(failed), error_message(failed)
 

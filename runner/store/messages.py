@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from contracts.work import Blame, Cause, Failed
+from runner.clip import clipped
 from runner.store.tables import State
-
-_HEAD_CHARS = 4_000
-_TAIL_CHARS = 16_000
 
 
 def state_of(failed: Failed) -> State:
@@ -17,14 +15,15 @@ def state_of(failed: Failed) -> State:
 def error_message(failed: Failed) -> str:
     """Give what RAMP shows the team: the traceback, or the sentence where there is none or it tells less.
 
-    Without NUL, which PostgreSQL cannot hold, and bounded; of a long one beginning and end are kept.
+    Without what PostgreSQL cannot hold (NUL, lone surrogates), and bounded.
     """
     if failed.traceback and failed.cause is Cause.RAISED:
         text = failed.traceback
     else:
         text = "\n\n".join(part for part in (failed.message, failed.traceback) if part)
-    clean = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-    left_out = len(clean) - _HEAD_CHARS - _TAIL_CHARS
-    if left_out <= 0:
-        return clean
-    return f"{clean[:_HEAD_CHARS]}\n... {left_out} characters left out ...\n{clean[-_TAIL_CHARS:]}"
+    return clipped(storable(text), head=4_000, tail=16_000)
+
+
+def storable(text: str) -> str:
+    """Give the text without characters a database refuses."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

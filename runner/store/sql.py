@@ -13,7 +13,7 @@ from contracts.work import Claimed, Failed, JobExit, Launched, Scored, Work
 from runner.progress import Stage
 from runner.store import claiming, results, run_rows
 from runner.store.database import Database
-from runner.store.messages import error_message, state_of
+from runner.store.messages import error_message, state_of, storable
 from runner.store.own_tables import runs
 from runner.store.rows import RunEnd
 from runner.store.tables import State
@@ -109,7 +109,7 @@ class SqlStore:
                 failed.work,
                 RunEnd.FAILED,
                 exit=failed.exit,
-                message=failed.message.replace("\0", ""),
+                message=storable(failed.message),
                 cause=failed.cause.value,
                 blame=failed.blame.value,
             )
