@@ -149,7 +149,10 @@ class LocalCloud:
         ending.callback(self._hosts.close)
         for part in (self._instances, images, ClientTokens()):
             part.install(patches)
-        server = MotoServer(self._port)
+        try:
+            server = MotoServer(self._port)
+        except OSError as error:
+            raise AskedWrongly(f"port {self._port} cannot be taken: {error}", hint="choose another --port") from error
         url = server.start()
         ending.callback(server.stop)
         return url

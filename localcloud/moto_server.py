@@ -13,6 +13,8 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from localcloud import addresses
+
 _POLL_S = 0.05  # how long ending waits at most
 
 WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -26,11 +28,15 @@ class _QuietHandler(MotoRequestHandler):
 
 
 class MotoServer:
-    """moto's server in a thread of its own, on 127.0.0.1; port 0 takes a free one."""
+    """moto's server in a thread of its own, on 127.0.0.1; port 0 takes a free one. Raises OSError when it is taken."""
 
     def __init__(self, port: int = 0) -> None:
         app = _with_aws_errors(DomainDispatcherApplication(create_backend_app))
-        self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
+        with addresses.bound("127.0.0.1", port) as door:  # werkzeug itself ends the process when a port is taken
+            self._port = door.getsockname()[1]
+            self._server = make_server(
+                "127.0.0.1", self._port, app, threaded=True, request_handler=_QuietHandler, fd=door.fileno()
+            )
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_S,), name="localcloud-aws", daemon=True
@@ -39,7 +45,7 @@ class MotoServer:
     def start(self) -> str:
         """Serve; gives the endpoint's URL."""
         self._thread.start()
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self._port}"
 
     def stop(self) -> None:
         self._server.shutdown()

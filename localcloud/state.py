@@ -5,11 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from contracts.errors import AskedWrongly
 from localcloud.ssh_config import replace_file
+
+_TRIES = 4
+_BETWEEN_TRIES_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +32,26 @@ class Claim:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = folder / "lock"
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        self._fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not self._taken():
             os.close(self._fd)
             raise AskedWrongly(
                 f"a local cloud is already running in {folder}",
                 hint="python -m localcloud stop, or choose another --folder",
-            ) from error
+            )
+
+    def _taken(self) -> bool:
+        """Tries a few times: whoever asks whether a cloud runs holds the lock for a moment."""
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_BETWEEN_TRIES_S)
+            else:
+                return True
+        return False
 
     def release(self) -> None:
-        self._path.unlink(missing_ok=True)
         os.close(self._fd)
 
 
@@ -54,7 +65,7 @@ def remove(folder: Path) -> None:
 
 def read(folder: Path) -> State | None:
     """The cloud running in the folder, or None; what a killed one left behind does not count."""
-    if not _is_claimed(folder):
+    if not is_claimed(folder):
         return None
     try:
         return State(**json.loads(_path(folder).read_text(encoding="utf-8")))
@@ -62,11 +73,8 @@ def read(folder: Path) -> State | None:
         return None  # still starting
 
 
-def _path(folder: Path) -> Path:
-    return folder / "state.json"
-
-
-def _is_claimed(folder: Path) -> bool:
+def is_claimed(folder: Path) -> bool:
+    """Whether a process holds the folder now."""
     try:
         fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -78,3 +86,7 @@ def _is_claimed(folder: Path) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def _path(folder: Path) -> Path:
+    return folder / "state.json"
