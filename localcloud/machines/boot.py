@@ -1,0 +1,123 @@
+"""Boot a machine: namespaces of its own, a root folder of its own, a first process that outlives nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from localcloud.machines import linux
+from localcloud.machines.plan import EXIT_REBOOT, EXIT_SHUTDOWN, METADATA_ADDRESS
+
+NAMESPACES = {
+    "mnt": linux.CLONE_NEWNS,
+    "pid": linux.CLONE_NEWPID,
+    "ipc": linux.CLONE_NEWIPC,
+    "uts": linux.CLONE_NEWUTS,
+    "net": linux.CLONE_NEWNET,
+    "user": linux.CLONE_NEWUSER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """A machine that runs: the process to wait for, its first process, and its namespaces as open descriptors."""
+
+    watcher: int
+    first: int
+    namespaces: dict[str, int]
+
+
+def boot(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None], root: str) -> Booted:
+    """Start a machine with namespaces of those kinds; returns when its first process waits.
+
+    Raises OSError when the kernel or the container around us refuses. The caller has one thread only.
+    """
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    watcher = os.fork()
+    if watcher == 0:
+        os.close(reader)
+        _watch(kinds, hostname, assemble, root, writer)
+    os.close(writer)
+    with os.fdopen(reader) as answers:
+        said = dict(line.rstrip("\n").split(" ", 1) for line in answers)
+    if "failed" in said or "ready" not in said:
+        os.waitpid(watcher, 0)
+        raise OSError(said.get("failed", "the machine's first process died at once"))
+    first = int(said["first"])
+    opened = {kind: os.open(f"/proc/{first}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds}
+    return Booted(watcher, first, opened)
+
+
+def _watch(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None], root: str, writer: int) -> None:
+    """Be the parent of the machine's first process: a PID namespace begins with a child, never with oneself."""
+    code = 1
+    try:
+        linux.die_with_parent(signal.SIGKILL)
+        uid, gid = os.getuid(), os.getgid()
+        flags = 0
+        for kind in kinds:
+            flags |= NAMESPACES[kind]
+        linux.unshare(flags)
+        if "user" in kinds:
+            linux.map_to_root(uid, gid)
+        first = os.fork()
+        if first == 0:
+            _be_first(kinds, hostname, assemble, root, writer)
+        os.write(writer, f"first {first}\n".encode())
+        os.close(writer)
+        code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+    except BaseException as error:
+        os.write(writer, f"failed {error}\n".encode())
+    finally:
+        os._exit(code if code in (EXIT_SHUTDOWN, EXIT_REBOOT) else 1)
+
+
+def _be_first(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None], root: str, writer: int) -> None:
+    """Be process 1 of the machine: reap what is left behind, end when asked to shut down; never returns."""
+    code = 1
+    try:
+        linux.die_with_parent(signal.SIGKILL)
+        wanted = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+        signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
+        linux.keep_mounts_private()
+        if "net" in kinds:
+            linux.loopback_up(METADATA_ADDRESS)
+        linux.set_hostname(hostname)
+        assemble()
+        linux.change_root(root)
+        os.umask(0o022)
+        os.write(writer, b"ready 1\n")
+        _close_all_descriptors()
+        code = _reap(wanted)
+    except BaseException as error:
+        os.write(writer, f"failed {error}\n".encode())
+    finally:
+        os._exit(code)
+
+
+def _reap(wanted: set[signal.Signals]) -> int:
+    while True:
+        asked = signal.sigwait(wanted)
+        if asked == signal.SIGTERM:
+            return EXIT_SHUTDOWN
+        if asked == signal.SIGINT:
+            return EXIT_REBOOT
+        while _reap_one():
+            pass
+
+
+def _reap_one() -> bool:
+    try:
+        return os.waitpid(-1, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return False
+
+
+def _close_all_descriptors() -> None:
+    """Let nothing of ours be reached through /proc/1/fd of the machine."""
+    nothing = os.open("/dev/null", os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 20 else 1 << 20)

@@ -1,0 +1,296 @@
+"""Hold machines that a keeper process keeps: the levels full and user, seen from the cloud."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import CommandFailed, HostGone, RampartError
+from localcloud.machines import stand_in_files
+from localcloud.machines.machine import NO_ENVIRONMENT, Spawn
+from localcloud.machines.plan import LOGIN_UID, SEARCH_PATH, RoomPlan
+
+_MESSAGE_BYTES = 1 << 16
+_FILE_BYTES = 1 << 36
+_WRITE_S = 60
+_OPTION = {"mnt": "mount"}  # nsenter's name of a namespace where it is not the kernel's
+# what root may do inside: all that installing software takes, nothing that reaches the kernel or another machine
+_CAPABILITIES = (
+    *("chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap"),
+    *("net_bind_service", "net_raw", "sys_chroot", "audit_write", "setfcap", "sys_nice", "sys_resource"),
+)
+# run from the folder of packages: their __init__ files import what the keeper does not need
+_KEEPER = """
+import sys, types
+root, fd = sys.argv[1:]
+for name in ("localcloud", "localcloud.machines"):
+    package = sys.modules[name] = types.ModuleType(name)
+    package.__path__ = [root + "/" + name.replace(".", "/")]
+from localcloud.machines import keeper
+keeper.main(int(fd))
+"""
+_ENTER_GROUPS = 'for g in $1; do echo 0 >"$g/cgroup.procs" || exit 126; done; shift; exec "$@"'
+_WRITE = """
+set -e
+folder=$(dirname "$1") new= above=$(dirname "$1")
+while [ ! -d "$above" ]; do new=$above above=$(dirname "$above"); done
+mkdir -p "$folder"
+[ -z "$new" ] || chown -R "$3:" "$new"
+temporary=$(mktemp "$1.XXXXXX")
+cat >"$temporary"
+chmod "$2" "$temporary"
+chown "$3:" "$temporary"
+mv -f "$temporary" "$1"
+"""
+
+
+class KeeperProcess:
+    """The keeper and the one conversation with it: a request, its answer, and news in between."""
+
+    def __init__(self, plan: RoomPlan, on_news: Callable[[dict[str, Any]], None]) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket = ours
+        self._on_news = on_news
+        self._one_at_a_time = threading.Lock()
+        self._answers: list[tuple[dict[str, Any], list[int]]] = []
+        self._answered = threading.Condition()
+        self._gone = False
+        root = str(Path(__file__).parents[2])
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _KEEPER, root, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={"PATH": SEARCH_PATH},
+                start_new_session=True,
+            )
+        self._socket.send(plan.to_json().encode())
+        self._listener = threading.Thread(target=self._listen, name="machine-room", daemon=True)
+        self._listener.start()
+        try:
+            self._next_answer()
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, verb: str, **arguments: Any) -> Any:
+        """Return the answer; raises RampartError with the keeper's reason."""
+        return self._ask(verb, arguments)[0]
+
+    def ask_for_socket(self, verb: str, **arguments: Any) -> socket.socket:
+        """Return the descriptor that came with the answer."""
+        return socket.socket(fileno=self._ask(verb, arguments)[1][0])
+
+    def close(self) -> None:
+        """Hang up and wait: the keeper ends every machine first."""
+        self._socket.shutdown(socket.SHUT_WR)
+        self._process.wait()
+        self._listener.join()
+        self._socket.close()
+
+    def _ask(self, verb: str, arguments: dict[str, Any]) -> tuple[Any, list[int]]:
+        with self._one_at_a_time:
+            try:
+                self._socket.send(json.dumps({"do": verb, **arguments}).encode())
+            except OSError as error:
+                raise HostGone("the keeper of the machines has ended", hint="start the local cloud again") from error
+            return self._next_answer()
+
+    def _next_answer(self) -> tuple[Any, list[int]]:
+        with self._answered:
+            self._answered.wait_for(lambda: self._answers or self._gone)
+            if not self._answers:
+                raise HostGone("the keeper of the machines has ended", hint="start the local cloud again")
+            message, fds = self._answers.pop(0)
+        if "failed" in message:
+            raise RampartError(f"the emulated machine could not do it: {message['failed']}")
+        return message["answer"], fds
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                raw, fds, _, _ = socket.recv_fds(self._socket, _MESSAGE_BYTES, 1)
+            except OSError:
+                raw, fds = b"", []
+            if not raw:
+                break
+            message = json.loads(raw)
+            if "event" in message:
+                self._on_news(message)
+                continue
+            with self._answered:
+                self._answers.append((message, list(fds)))
+                self._answered.notify_all()
+        with self._answered:
+            self._gone = True
+            self._answered.notify_all()
+
+
+class KeptMachine:
+    """A machine with namespaces of its own."""
+
+    def __init__(
+        self, plan: RoomPlan, keeper: KeeperProcess, instance_id: str, login_user: str, on_destroy: Callable[[], None]
+    ) -> None:
+        self.instance_id = instance_id
+        self.login_user = login_user
+        self.home = f"/home/{login_user}"
+        self._plan = plan
+        self._keeper = keeper
+        self._on_destroy = on_destroy
+        self._where: dict[str, Any] | None = None
+
+    def moved(self, where: dict[str, Any] | None) -> None:
+        """Take note of the namespaces the machine runs in now; None when it runs no more."""
+        self._where = where
+
+    def spawn(self, argv: Sequence[str], *, user: str, env: Mapping[str, str] = NO_ENVIRONMENT) -> Spawn:
+        where = self._where
+        if where is None:
+            raise HostGone(f"{self.instance_id} is not running", hint="start it, or launch another")
+        namespaces = (f"--{_OPTION.get(kind, kind)}={path}" for kind, path in where["namespaces"].items())
+        enter = ("nsenter", "--preserve-credentials", *namespaces)
+        become = self._become(user)
+        inside = {**self._login_environment(user), **env}
+        pairs = (f"{name}={value}" for name, value in inside.items())
+        groups = " ".join(where["cgroups"])
+        command = (
+            *("/bin/sh", "-c", _ENTER_GROUPS, "sh", groups),
+            *("prlimit", *self._limits(bool(groups)), "--"),
+            *(*enter, "--"),
+            *become,
+            *("env", "-i", f"--chdir={inside['HOME']}", *pairs, *argv),
+        )
+        return Spawn(command, {"PATH": SEARCH_PATH}, "/")
+
+    def document_parameters(self) -> dict[str, str]:
+        return {}
+
+    def write_file(self, path: str, data: bytes, *, mode: int, owner: str) -> None:
+        owner = owner if self._plan.level == "full" else "root"
+        spawn = self.spawn(["sh", "-c", _WRITE, "sh", path, f"{mode:o}", owner], user="root")
+        done = subprocess.run(
+            spawn.argv, env=spawn.env, cwd=spawn.cwd, input=data, capture_output=True, timeout=_WRITE_S, check=False
+        )
+        if done.returncode != 0:
+            tail = done.stderr.decode(errors="replace")[-500:]
+            raise CommandFailed(
+                f"could not write {path} on {self.instance_id}: {tail.strip()}",
+                exit_code=done.returncode,
+                output_tail=tail,
+                hint="at the level user only /home, /opt, /etc, /usr/local, /var/lib, /run and /tmp can be written",
+            )
+
+    def recorded_calls(self) -> list[list[str]]:
+        return stand_in_files.recorded(Path(self._plan.folder, "calls", self.instance_id))
+
+    def listen_inside(self, address: tuple[str, int]) -> socket.socket | None:
+        if not self._plan.own_network:
+            return None
+        return self._keeper.ask_for_socket("listen", machine=self.instance_id, host=address[0], port=address[1])
+
+    def stop(self) -> None:
+        self._where = None
+        self._keeper.ask("stop", machine=self.instance_id)
+
+    def start(self) -> None:
+        self._where = self._keeper.ask("start", machine=self.instance_id)
+
+    def destroy(self) -> None:
+        self._where = None
+        self._keeper.ask("destroy", machine=self.instance_id)
+        self._on_destroy()
+
+    def _become(self, user: str) -> Sequence[str]:
+        if self._plan.level == "full":
+            bounds = "-all," + ",".join(f"+{name}" for name in _CAPABILITIES)
+            return (
+                *("setpriv", "--reuid", user, "--regid", user, "--init-groups"),
+                *("--bounding-set", bounds, "--inh-caps", "-all", "--"),
+            )
+        if user == "root":
+            return ()
+        return ("unshare", "--user", f"--map-user={LOGIN_UID}", f"--map-group={LOGIN_UID}", "--")
+
+    def _login_environment(self, user: str) -> dict[str, str]:
+        home = "/root" if user == "root" else f"/home/{user}"
+        found = {"HOME": home, "USER": user, "LOGNAME": user, "SHELL": "/bin/bash", "LANG": "C.UTF-8"}
+        if self._plan.level != "full":
+            found["TAR_OPTIONS"] = "--no-same-owner"  # root has one user id here and cannot give files away
+        return {**found, "PATH": SEARCH_PATH, "RAMPART_MACHINE": self.instance_id}
+
+    def _limits(self, bounded_by_groups: bool) -> list[str]:
+        limits = ["--core=0", f"--fsize={_FILE_BYTES}"]
+        if not bounded_by_groups:
+            limits += ["--nproc=4096", f"--data={self._plan.memory_bytes}"]
+        return limits
+
+
+
+
+class KeptRoom:
+    """The machines of one keeper."""
+
+    def __init__(self, plan: RoomPlan) -> None:
+        self._plan = plan
+        self._machines: dict[str, tuple[KeptMachine, Callable[[], None] | None]] = {}
+        folder = Path(plan.folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / "calls").mkdir(exist_ok=True)
+        if plan.level == "user":
+            tools = folder / "stand-ins" / "lib" / "rampart"
+            links = folder / "stand-ins" / "bin"
+            for made in (tools, links):
+                made.mkdir(parents=True, exist_ok=True)
+            stand_in_files.install(tools, links, plan)
+        self._keeper = KeeperProcess(plan, self._heard)
+
+    def create(
+        self, instance_id: str, image_id: str | None, login_user: str, on_shutdown: Callable[[], None] | None
+    ) -> KeptMachine:
+        machine = KeptMachine(
+            self._plan, self._keeper, instance_id, login_user, lambda: self._forget(instance_id)
+        )
+        self._machines[instance_id] = (machine, on_shutdown)
+        try:
+            machine.moved(
+                self._keeper.ask("create", machine=instance_id, image=image_id, login_user=login_user)
+            )
+        except BaseException:
+            self._forget(instance_id)
+            raise
+        return machine
+
+    def snapshot(self, instance_id: str, image_id: str) -> None:
+        self._keeper.ask("snapshot", machine=instance_id, image=image_id)
+
+    def forget_image(self, image_id: str) -> None:
+        self._keeper.ask("forget_image", image=image_id)
+
+    def close(self) -> None:
+        self._keeper.close()
+        for name in ("calls", "stand-ins", "layers", "images", "machines"):
+            shutil.rmtree(Path(self._plan.folder, name), ignore_errors=True)
+
+    def _forget(self, instance_id: str) -> None:
+        self._machines.pop(instance_id, None)
+
+    def _heard(self, news: dict[str, Any]) -> None:
+        known = self._machines.get(news["machine"])
+        if known is None:
+            return
+        machine, on_shutdown = known
+        if news["event"] == "rebooted":
+            machine.moved(news)
+            return
+        machine.moved(None)
+        if on_shutdown is not None:
+            # the callback may ask us to destroy the machine, whose answer this thread must hear
+            threading.Thread(target=on_shutdown, name=f"shutdown-{machine.instance_id}", daemon=True).start()

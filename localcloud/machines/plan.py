@@ -1,0 +1,43 @@
+"""Say what a room of machines needs to know, as one value that can cross to the keeper process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPlan:
+    """What is the same for every machine of a room. All paths are absolute and resolved.
+
+    `shown` are folders bound read-only at their own path, even below a hidden one; `hidden` folders are empty inside,
+    `hidden_files` do not exist or are empty. `own_network` False shares this machine's network.
+    """
+
+    level: str
+    folder: str
+    shown: tuple[str, ...]
+    hidden: tuple[str, ...]
+    hidden_files: tuple[str, ...]
+    stand_ins: tuple[str, ...]
+    own_network: bool
+    memory_bytes: int
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> RoomPlan:
+        fields = json.loads(text)
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+
+
+METADATA_ADDRESS = "169.254.169.254"
+INSIDE = "/run/rampart"  # what the machine and we share, as seen inside
+CALLS_INSIDE = f"{INSIDE}/calls"
+AS_ROOT_INSIDE = "/usr/local/lib/rampart/as-root"
+LOGIN_UID = 1000
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# how a machine's first process ends: 0 is never used, so that an accident is told from a wish
+EXIT_SHUTDOWN = 70
+EXIT_REBOOT = 71

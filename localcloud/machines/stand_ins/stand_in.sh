@@ -1,0 +1,209 @@
+#!/bin/sh
+# Stand in for a tool that an emulated machine cannot or must not really run: record the call, do what can be done.
+# CALLS, LEVEL, HERE and AS_ROOT are set by the line above the first function when this file is installed.
+#SETTINGS#
+
+record() {
+    printf '%s\0' "$(($# + 1))" "${0##*/}" "$@" >>"$CALLS" 2>/dev/null
+}
+
+say() {
+    echo "${0##*/}: emulated machine: $*" >&2
+}
+
+end_machine() { # end_machine shutdown|reboot
+    if [ "$LEVEL" = plain ]; then
+        echo "$1 $MACHINE" >"$CONTROL"
+    elif [ "$1" = reboot ]; then
+        kill -INT 1 || { say "must be root"; exit 1; }
+    else
+        kill -TERM 1 || { say "must be root"; exit 1; }
+    fi
+}
+
+later() { # later SECONDS VERB
+    if [ "$LEVEL" = full ] && [ "$(id -u)" != 0 ]; then
+        say "must be root"
+        exit 1
+    fi
+    waiting=${TMPDIR:-/tmp}/.rampart-shutdown
+    (
+        trap '' HUP
+        sleep "$1"
+        end_machine "$2"
+    ) </dev/null >/dev/null 2>&1 &
+    echo "$!" >"$waiting"
+    say "$2 in $1 s"
+}
+
+shut_down() {
+    verb=shutdown when=
+    while [ $# -gt 0 ]; do
+        case $1 in
+            -r | --reboot) verb=reboot ;;
+            -c)
+                waiting=${TMPDIR:-/tmp}/.rampart-shutdown
+                [ -f "$waiting" ] && kill "$(cat "$waiting")" 2>/dev/null
+                rm -f "$waiting"
+                exit 0
+                ;;
+            -*) ;;
+            *)
+                when=$1
+                break
+                ;;
+        esac
+        shift
+    done
+    case ${when:-+1} in
+        now | +0) end_machine "$verb" ;;
+        +[0-9]*) later "$((${when#+} * 60))" "$verb" ;;
+        [0-9]*:*) later "$(($(date -d "$when" +%s) - $(date +%s)))" "$verb" ;;
+        [0-9]*) later "$((when * 60))" "$verb" ;;
+        *)
+            say "does not understand the time '$when'"
+            exit 1
+            ;;
+    esac
+}
+
+run_as() { # run_as USER COMMAND...: become USER where the level has users
+    user=$1
+    shift
+    case $LEVEL in
+        plain) exec "$@" ;;
+        user)
+            if [ "$user" = root ]; then
+                [ "$(id -u)" = 0 ] && exec "$@"
+                exec unshare --user --map-root-user -- "$@"
+            fi
+            [ "$(id -u)" = 0 ] && exec unshare --user --map-user=1000 --map-group=1000 -- "$@"
+            exec "$@"
+            ;;
+        full)
+            if [ "$(id -u)" = 0 ]; then tool=setpriv; else tool=$AS_ROOT; fi
+            if [ "$user" = root ]; then
+                [ "$(id -u)" = 0 ] && exec "$@"
+                [ -x "$AS_ROOT" ] || { say "$(id -un) is not in the sudoers file"; exit 1; }
+                exec "$tool" --reuid=0 --regid=0 --clear-groups -- "$@"
+            fi
+            group=$(id -g "$user") || { say "unknown user $user"; exit 1; }
+            [ "$(id -u)" = 0 ] || [ -x "$AS_ROOT" ] || { say "$(id -un) is not in the sudoers file"; exit 1; }
+            # root does not need the setuid copy, and a copy run by root changes nothing more
+            exec "$tool" --reuid="$(id -u "$user")" --regid="$group" --init-groups -- "$@"
+            ;;
+    esac
+}
+
+sudo_() {
+    user=root keep= login= shell= folder=
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --) shift; break ;;
+            -u | --user) user=$2; shift ;;
+            -u?*) user=${1#-u} ;;
+            --user=*) user=${1#--user=} ;;
+            -g | --group | -p | --prompt | -C | -h | -r | -t | -T | -R) shift ;;
+            -D | --chdir) folder=$2; shift ;;
+            --chdir=*) folder=${1#--chdir=} ;;
+            -E | --preserve-env | --preserve-env=*) keep=1 ;;
+            -i | --login) login=1 ;;
+            -s | --shell) shell=1 ;;
+            -l | -v | -k | -K | --list | --validate | --reset-timestamp | --remove-timestamp)
+                [ $# -eq 1 ] && exit 0 ;;
+            --*) ;;
+            -*) # several short ones in a word, as in -nE or -Hu user
+                case $1 in *E*) keep=1 ;; esac
+                case $1 in *i*) login=1 ;; esac
+                case $1 in *s*) shell=1 ;; esac
+                case $1 in *u) user=$2; shift ;; esac
+                ;;
+            *) break ;;
+        esac
+        shift
+    done
+    case $user in '#'*) user=$(getent passwd "${user#\#}" | cut -d: -f1) ;; esac
+    home=$(getent passwd "$user" | cut -d: -f6)
+    [ "$LEVEL" = plain ] && home=$HOME
+    [ -n "$folder" ] && { cd "$folder" || exit 1; }
+    if [ -n "$login" ]; then
+        cd "${home:-/}" || exit 1
+        [ $# -gt 0 ] && set -- -c "$*"
+        set -- "${SHELL:-/bin/bash}" -l "$@"
+    elif [ -n "$shell" ]; then
+        [ $# -gt 0 ] && set -- -c "$*"
+        set -- "${SHELL:-/bin/bash}" "$@"
+    fi
+    [ $# -gt 0 ] || { say "usage: sudo [-u user] command"; exit 1; }
+    [ -n "$keep" ] || set -- env -i ${TERM:+TERM="$TERM"} ${TMPDIR:+TMPDIR="$TMPDIR"} ${LANG:+LANG="$LANG"} \
+        ${TAR_OPTIONS:+TAR_OPTIONS="$TAR_OPTIONS"} ${RAMPART_MACHINE:+RAMPART_MACHINE="$RAMPART_MACHINE"} PATH="${SEARCH_PATH:-$PATH}" \
+        HOME="${home:-/}" USER="$user" LOGNAME="$user" SHELL=/bin/bash SUDO_USER="$(id -un)" "$@"
+    [ -n "$keep" ] && set -- env "$@" # takes NAME=value words before the command, as sudo does
+    run_as "$user" "$@"
+}
+
+own_users() { # useradd at a level without users of its own: the home folder is what can be had
+    make_home= name=
+    while [ $# -gt 0 ]; do
+        case $1 in
+            -m | --create-home) make_home=1 ;;
+            -[bcdefgGkKpsuR] | --shell | --groups | --gid | --uid | --comment | --home-dir | --gecos) shift ;;
+            -*m*) case $1 in --*) ;; *) make_home=1 ;; esac ;;
+            -*) ;;
+            *) name=$1 ;;
+        esac
+        shift
+    done
+    [ "${0##*/}" = adduser ] && make_home=1
+    [ -n "$make_home" ] && [ -n "$name" ] && mkdir -p "$HOMES/$name"
+    say "recorded: this level has no users of its own"
+    exit 0
+}
+
+changes_mode_only() { # install as one without the right to give files away
+    real=$(command -p -v install)
+    for argument; do
+        shift
+        case $argument in
+            --owner=* | --group=*) ;;
+            -o | -g | --owner | --group) skip=1 ;;
+            *) if [ -n "$skip" ]; then skip=; else set -- "$@" "$argument"; fi ;;
+        esac
+    done
+    exec "$real" "$@"
+}
+
+query_only() { # dpkg where nothing can be installed
+    case " $* " in
+        *" -i "* | *" --install "* | *" -r "* | *" --remove "* | *" -P "* | *" --purge "* | *" --configure "* | *" -a "*)
+            say "recorded, nothing changed"
+            exit 0
+            ;;
+    esac
+    exec "$(command -p -v dpkg)" "$@"
+}
+
+record "$@"
+case ${0##*/} in
+    sudo) sudo_ "$@" ;;
+    shutdown) shut_down "$@" ;;
+    poweroff | halt) end_machine shutdown ;;
+    reboot) end_machine reboot ;;
+    systemctl)
+        case " $* " in
+            *" is-system-running "*) echo running ;;
+            *" is-active "*) echo inactive; exit 3 ;;
+            *" is-enabled "*) echo disabled; exit 1 ;;
+            *" poweroff "* | *" halt "*) end_machine shutdown ;;
+            *" reboot "*) end_machine reboot ;;
+            *) say "recorded: nothing is supervised here" ;;
+        esac
+        ;;
+    cloud-init) case $1 in status) echo "status: done" ;; esac ;;
+    useradd | adduser) own_users "$@" ;;
+    dpkg) query_only "$@" ;;
+    install) changes_mode_only "$@" ;;
+    apt-get | apt | aptitude | yum | dnf | snap | add-apt-repository)
+        say "recorded, nothing downloaded (--real-packages installs for real at the level full)" ;;
+    *) say "recorded, nothing changed" ;;
+esac

@@ -1,0 +1,61 @@
+"""Copy and remove folders of machines, whatever modes their files have."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a tree with symbolic links as links, times, modes and extended attributes."""
+    done = subprocess.run(["cp", "-a", str(source), str(target)], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        remove(target)
+        raise OSError(f"copying {source} failed: {done.stderr.strip()[-300:]}")
+
+
+def remove(folder: Path) -> None:
+    """Remove a tree, also one whose folders its owner may not enter."""
+    if folder.is_symlink() or not folder.exists():
+        folder.unlink(missing_ok=True)
+        return
+    _open_up(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _open_up(folder: Path) -> None:
+    folder.chmod(0o700)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode) & 0o700 != 0o700:
+                    Path(entry.path).chmod(0o700)
+                _open_up(Path(entry.path))
+
+
+def replace_path(folder: Path, old: str, new: str) -> None:
+    """Replace a path in every file and link below `folder` by another of the same length."""
+    if len(os.fsencode(old)) != len(os.fsencode(new)):
+        raise ValueError(f"{old} and {new} differ in length")
+    before, after = os.fsencode(old), os.fsencode(new)
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(parent, name)
+            if path.is_symlink():
+                target = os.readlink(path)
+                if old in target:
+                    path.unlink()
+                    path.symlink_to(target.replace(old, new))
+            elif path.is_file():
+                _replace_bytes(path, before, after)
+
+
+def _replace_bytes(path: Path, before: bytes, after: bytes) -> None:
+    content = path.read_bytes()
+    if before in content:
+        found = path.stat()
+        path.write_bytes(content.replace(before, after))
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))

@@ -1,0 +1,70 @@
+"""Decide what of this machine a machine of ours sees: the environment, not what is the user's own."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+# folders of the machine we run on that hold what is its user's own, or its services'
+PRIVATE_FOLDERS = (
+    "/home",
+    "/root",
+    "/mnt",
+    "/media",
+    "/srv",
+    "/var/tmp",  # noqa: S108 - hidden, not written to
+    "/var/spool",
+    "/var/mail",
+    "/var/backups",
+    "/var/lib/postgresql",
+    "/var/lib/mysql",
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/etc/ssl/private",
+    "/etc/sudoers.d",
+    "/etc/NetworkManager/system-connections",
+    "/etc/wireguard",
+)
+PRIVATE_FILES = ("/etc/ssh/ssh_host_*_key", "/etc/sudoers", "/etc/machine-id", "/etc/krb5.keytab")
+
+
+def environment_folders(environment: Path) -> tuple[str, ...]:
+    """Return the environment's own folder, then those its interpreter needs, as resolved absolute paths."""
+    found = [environment.resolve()]
+    interpreter = environment / "bin" / "python"
+    if interpreter.exists():
+        found.append(interpreter.resolve().parent.parent)
+    settings = environment / "pyvenv.cfg"
+    if settings.is_file():
+        for line in settings.read_text().splitlines():
+            key, _, value = line.partition("=")
+            if key.strip() == "home":
+                found.append(Path(value.strip()).resolve().parent)
+    return _outermost(str(folder) for folder in found if folder not in (Path("/"), Path("/usr")))
+
+
+def hidden_folders(masked: Sequence[Path]) -> tuple[str, ...]:
+    """Return the folders to show empty: the private ones that exist here, plus `masked`."""
+    return _outermost(
+        os.path.realpath(folder) for folder in (*PRIVATE_FOLDERS, *map(str, masked)) if os.path.isdir(folder)
+    )
+
+
+def hidden_files() -> tuple[str, ...]:
+    """Return the single files to hide that exist here."""
+    return tuple(sorted(name for pattern in PRIVATE_FILES for name in glob.glob(pattern) if os.path.isfile(name)))
+
+
+def below(path: str, folders: Iterable[str]) -> bool:
+    """Say whether `path` is one of `folders` or lies in one."""
+    return any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders)
+
+
+def _outermost(paths: Iterable[str]) -> tuple[str, ...]:
+    kept: list[str] = []
+    for path in sorted(set(paths)):
+        if path != "/" and not below(path, kept):
+            kept.append(path)
+    return tuple(kept)
