@@ -25,7 +25,6 @@ _PACKAGES = {
     "existing": (),
 }
 _PROGRAMS = {"venv": ("python3",), "conda": ("curl", "sha256sum"), "existing": ()}
-_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +72,6 @@ def version_of(content: str) -> str:
 def _values(event: EventConfig) -> dict[str, str]:
     """Give a value for every parameter the documents may declare."""
     image, user = event.infra.image, event.worker.ami_user_name
-    if not _USER.fullmatch(user):
-        raise AskedWrongly(f"worker.ami_user_name {user!r} is no user's name", hint="the AMI's login user, e.g. ubuntu")
     packages, programs = _PACKAGES[image.environment], _PROGRAMS[image.environment]
     values = {
         "User": user,

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from contracts.errors import BadDocument, Problem
-from imagebuilder import references, rules, yaml_tree
-from imagebuilder.yaml_tree import Value
+from imagebuilder import references, rules, yaml_nodes
+from imagebuilder.yaml_nodes import Value
 
 MOST_CHARACTERS = 16_000
 """What EC2 Image Builder takes as a component's inline data."""
@@ -83,12 +83,12 @@ def parse(source: str | bytes, path: Path) -> Document:
     if text is not None:
         if len(text) > MOST_CHARACTERS:
             report(None, f"{len(text)} characters, EC2 Image Builder takes {MOST_CHARACTERS}", "split it into two")
-        root = yaml_tree.read(text, report)
+        root = yaml_nodes.read(text, report)
     if root is not None:
         rules.check(root, report)
     if problems or root is None:
         raise BadDocument(problems)
-    return _document(yaml_tree.plain(root))
+    return _document(yaml_nodes.plain(root))
 
 
 def load(path: Path) -> Document:
@@ -148,7 +148,7 @@ def with_constant(document: Document, name: str, value: str) -> Document:
     return replace(document, constants=constants)
 
 
-def _decoded(source: str | bytes, report: yaml_tree.Report) -> str | None:
+def _decoded(source: str | bytes, report: yaml_nodes.Report) -> str | None:
     if isinstance(source, str):
         return source
     try:

@@ -15,7 +15,7 @@ EVENT_TAG = "rampart:event"
 STATUS_TAG = "rampart:status"
 TESTED = "tested"
 
-_BUILD_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}[-:.]?\d{2}[-:.]?\d{2}([.-]\d{1,9})?Z")
+_BUILD_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}[-:.]?\d{2}[-:.]?\d{2}([.-]\d{1,9})?Z", re.ASCII)
 
 
 def resolve(event: EventConfig, own: OwnImages, *, now: datetime) -> ImageReference:

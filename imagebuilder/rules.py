@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from imagebuilder import references
 from imagebuilder.actions import ACTIONS, Action, Form
-from imagebuilder.yaml_tree import Listing, Mapping, Node, Report, Scalar, plain
+from imagebuilder.yaml_nodes import Listing, Mapping, Node, Report, Scalar, plain
 
 _TOP = ("name", "description", "schemaVersion", "parameters", "constants", "phases")
 _STEP = ("name", "action", "timeoutSeconds", "onFailure", "maxAttempts", "if", "loop", "inputs")

@@ -16,6 +16,7 @@ Report: TypeAlias = Callable[[int | None, str, str], None]
 """Takes a line (from 1), what is wrong there and what to write instead."""
 
 _MOST_NODES = 20_000  # aliases may unfold a short text into a huge one
+_LARGEST = 2**63
 _TAGS = {f"tag:yaml.org,2002:{name}": name for name in ("str", "int", "float", "bool", "null")}
 _TEXT_LIKE = frozenset(f"tag:yaml.org,2002:{name}" for name in ("timestamp", "merge", "value"))
 _UNQUOTED = "quote it: '{{ Name }}', or use a block scalar (|)"
@@ -141,10 +142,19 @@ class _Reader:
         construct = getattr(self._scalars, f"construct_yaml_{kind}")
         try:
             value: int | float | bool = construct(node)
-        except (ValueError, KeyError, IndexError):
-            self._report(line, f"{node.value!r} is not a valid {kind}", "quote it")
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            self._report(line, f"{_shown(node.value)} is not a valid {kind}", "quote it")
+            return str(node.value)
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            self._report(line, f"{_shown(node.value)} is too large a number", "quote it")
             return str(node.value)
         return value
+
+
+def _shown(value: object) -> str:
+    """Give a value as a message may hold it."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _remedy(text: str, line: int | None) -> str:
