@@ -47,7 +47,6 @@ def check_worker(worker: Worker, report: Report) -> None:
 
 def check_folders(ramp: Ramp, is_local: bool, is_written: IsWritten, report: Report) -> None:
     """Report the event's folders that are not as they must be; the data must be here when runs are (`is_local`)."""
-    _check_kit(ramp.kit_dir, ("ramp", "kit_dir"), report)
     if is_local and is_written(("ramp", "data_dir")) and not _is(ramp.data_dir, Path.is_dir):
         report(("ramp", "data_dir"), f"there is no folder {ramp.data_dir}", "copy the data there, or name its folder")
     for key in ("submissions_dir", "predictions_dir", "logs_dir"):
@@ -56,12 +55,20 @@ def check_folders(ramp: Ramp, is_local: bool, is_written: IsWritten, report: Rep
             report(("ramp", key), f"{folder} is not a folder", "name a folder; it is made when needed")
 
 
+def check_kit(folder: Path, loc: Loc, report: Report) -> None:
+    """Report a kit that is missing or holds no problem.py."""
+    if not _is(folder, Path.is_dir):
+        report(loc, f"there is no folder {folder}", "copy the kit there, or name its folder")
+    elif not _is(folder / "problem.py", Path.is_file):
+        report(loc, f"the kit {folder} has no problem.py", "name the folder that holds the challenge's problem.py")
+
+
 def check_image(image: Image, kit_dir: Path, is_written: IsWritten, report: Report) -> None:
     """Report what an image that the event file describes cannot be made from."""
     if not isinstance(image.kit, FolderKit) or not is_written(("infra", "image")):
         return
     if image.kit.folder != kit_dir:
-        _check_kit(image.kit.folder, ("infra", "image", "kit", "folder"), report)
+        check_kit(image.kit.folder, ("infra", "image", "kit", "folder"), report)
     _check_quick_test(image.kit.folder, image.quick_test_submission, report)
 
 
@@ -105,13 +112,6 @@ def _check_worker_type(worker_type: str, report: Report) -> None:
         "there is no such worker",
         f"did you mean {close[0]}?" if close else f"write one of {', '.join(known)}, or package.module:Class",
     )
-
-
-def _check_kit(folder: Path, loc: Loc, report: Report) -> None:
-    if not _is(folder, Path.is_dir):
-        report(loc, f"there is no folder {folder}", "copy the kit there, or name its folder")
-    elif not _is(folder / "problem.py", Path.is_file):
-        report(loc, f"the kit {folder} has no problem.py", "name the folder that holds the challenge's problem.py")
 
 
 def _check_quick_test(kit: Path, submission: str, report: Report) -> None:

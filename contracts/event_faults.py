@@ -34,17 +34,16 @@ _KEYS: dict[Loc, tuple[str, ...]] = {
     ("sqlalchemy",): ("drivername", "username", "password", "host", "port", "database"),
 }
 _BOUNDS = {
-    "greater_than": ("gt", "must be more than {}"),
-    "greater_than_equal": ("ge", "must be at least {}"),
-    "less_than": ("lt", "must be less than {}"),
-    "less_than_equal": ("le", "must be at most {}"),
-    "string_too_long": ("max_length", "is longer than {} characters"),
+    "greater_than": ("gt", "must be more than {:g}", "write a larger number"),
+    "greater_than_equal": ("ge", "must be at least {:g}", "write a larger number"),
+    "less_than_equal": ("le", "must be at most {:g}", "write a smaller number"),
+    "string_too_long": ("max_length", "is longer than {:g} characters", "shorten it"),
 }
 _TYPES = {
     "int": ("must be a whole number", "write a number without a point, like 2"),
     "float": ("must be a number", "write a number, like 7200"),
     "finite": ("must be a finite number", "write a number, like 7200"),
-    "bool": ("must be true or false", "write true or false"),
+    "bool": ("is neither true nor false", "write true or false"),
     "path": ("must be a path", "write a file's or folder's path"),
     "model": ("must hold keys of its own", "write its keys below it, indented"),
     "tuple": ("must be a list", "write it like [203.0.113.0/24]"),
@@ -80,6 +79,10 @@ def checked(
 def unknown_key(loc: Loc) -> tuple[str, str]:
     """Say that a key means nothing where it stands, and which was probably meant."""
     key, section = str(loc[-1]), loc[:-1]
+    if loc == ("aws",):
+        return "is a section of RAMP's older layout", "write its keys under worker:, with worker_type: aws"
+    if key in _KEYS.get(section, ()):
+        return "does not go with the other keys here", f"keep one way; {REFERENCE} shows each"
     close = difflib.get_close_matches(key, _KEYS.get(section, ()), n=1, cutoff=0.7)
     if close:
         return "unknown key", f"did you mean {close[0]}?"
@@ -103,8 +106,8 @@ def _told(details: ErrorDetails, loc: Loc) -> tuple[str, str]:
     if kind == "missing":
         return "is missing", f"write {loc[-1]}: and its value"
     if kind in _BOUNDS:
-        name, sentence = _BOUNDS[kind]
-        return sentence.format(context[name]), f"{REFERENCE} tells the bounds"
+        name, sentence, remedy = _BOUNDS[kind]
+        return sentence.format(context[name]), remedy
     if kind == "string_too_short":
         return "is empty", "write its value, or leave the key out"
     if kind == "string_type":

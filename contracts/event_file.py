@@ -77,6 +77,8 @@ def _sections_of(source: YamlFile, folder: Path, environ: Mapping[str, str]) -> 
     if ramp:
         is_local = worker is not None and worker.worker_type == "conda"
         event_checks.check_folders(ramp, is_local, is_written, report)
+        if is_written(("ramp", "kit_dir")) or not findings.is_faulty(("ramp", "problem_name")):
+            event_checks.check_kit(ramp.kit_dir, ("ramp", "kit_dir"), report)
     if ramp and infra:
         event_checks.check_image(infra.image, ramp.kit_dir, is_written, report)
     if not (ramp and worker and dispatcher and infra):

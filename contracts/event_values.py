@@ -47,18 +47,18 @@ def _region(value: str) -> str:
 
 
 def _network(value: object) -> object:
-    """Read a range of addresses; what is not text (a network already, or a wrong type) is left to pydantic."""
-    if not isinstance(value, str):
+    """Read a range of addresses; read as text, since a bare number would pass for an address."""
+    if isinstance(value, IPv4Network):
         return value
     try:
-        network = ip_network(value.strip(), strict=False)
+        network = ip_network(text := str(value).strip(), strict=False)
     except ValueError as error:
         raise fault("is not a range of IPv4 addresses", "write it like 203.0.113.0/24, or 203.0.113.7/32") from error
     if network.prefixlen == 0:
         raise _too_broad(network)
     if not isinstance(network, IPv4Network):
         raise fault("is an IPv6 range; hosts are reached over IPv4", "write an IPv4 range like 203.0.113.0/24")
-    address = value.strip().partition("/")[0]
+    address = text.partition("/")[0]
     if str(network.network_address) != address:
         raise fault(
             "names one address, yet means a whole range",

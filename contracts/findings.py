@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 from contracts.errors import Problem
@@ -49,6 +50,11 @@ def dotted(loc: Loc) -> str:
     for part in loc:
         text += f"[{part}]" if isinstance(part, int) else f".{shown(part)}"
     return text.removeprefix(".")
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text holds neither control characters nor halves of characters; line ends and tabs are fine."""
+    return all(c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") for c in text)
 
 
 def shown(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from contracts import interpolation
-from contracts.findings import Findings, Loc, shown
+from contracts.findings import Findings, Loc, is_plain, shown
 
 _MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 16
@@ -22,6 +21,7 @@ _MAP = "tag:yaml.org,2002:map"
 _SEQ = "tag:yaml.org,2002:seq"
 _STR = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
+_PLACEHOLDER = re.compile(r"<[^<>]+>")
 # What PyYAML lets through from the constructors of int, float, timestamp and the like, for a value they cannot make.
 _UNMAKEABLE = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -95,8 +95,13 @@ def text_of(path: Path, findings: Findings) -> str | None:
 
 def _refuse_syntax(findings: Findings, problem: str, line: int | None) -> None:
     # Words in quotes come from the file and may be part of a password; YAML's own token names are in <>.
-    told = re.sub(r"'(?!<)[^']{2,}'", "...", problem)
-    remedy = "check indentation, colons and quotes; a value that begins with * & ! % @ ` { or [ goes in quotes"
+    parts = problem.split("'")
+    parts[1::2] = [part if len(part) <= 2 or part.startswith("<") else "..." for part in parts[1::2]]
+    told = "'".join(parts)
+    remedy = (
+        "check indentation, colons and quotes; a value that begins with * & ! % @ ` { or [ goes in quotes, "
+        "and so does ${NAME} between [ and ]"
+    )
     findings.add((), f"is not valid YAML: {shown(told)}", remedy, line=line)
 
 
@@ -198,12 +203,15 @@ class _Reader:
             return None
         if not isinstance(value, str):
             return value
+        if node.style is None and _PLACEHOLDER.fullmatch(value):
+            self._findings.add(loc, "is still the template's placeholder", "write your own value, or remove the key")
+            return None
         try:
             filled = interpolation.fill(value, self._environ)
         except interpolation.Unfilled as error:
             self._findings.add(loc, error.message, error.remedy)
             return None
-        if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in filled):
+        if not is_plain(filled):
             self._findings.add(loc, "holds control characters", "write plain text")
             return None
         return None if value and not filled else filled
