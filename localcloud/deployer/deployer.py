@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ def _unwatched(change: Change) -> None:
 class Deployer:
     """One stack's deployments. `environment` is the local cloud's; nothing else decides where resources are made."""
 
-    def __init__(self, state_path: Path, environment: Mapping[str, str], *, watcher: Watcher = _unwatched) -> None:
+    def __init__(self, state_path: Path, environment: Mapping[str, str], *, on_progress: Watcher = _unwatched) -> None:
         self._path = state_path
         self._environment = environment
-        self._watcher = watcher
+        self._watcher = on_progress
 
-    def up(self, program: Any, *, project: str, stack: str) -> Deployment:
+    def up(self, program: Callable[[], Mapping[str, Any]], *, project: str, stack: str) -> Deployment:
         """Create what the program declares and the cloud lacks, replace what differs, delete what is gone from it.
 
         Raises what the program raises, CloudError for what the cloud refuses, AskedWrongly for a type there is no
@@ -41,10 +41,7 @@ class Deployer:
             ledger = Ledger(self._path, project, stack)
             reconciler = Reconciler(ledger, connection, self._watcher)
             monitor = Monitor(reconciler, connection)
-            try:
-                running.run(program, monitor, project=project, stack=stack, stop=reconciler.stop)
-            except Exception as error:
-                raise monitor.failure or error from None
+            running.run(program, monitor, project=project, stack=stack, stop=reconciler.stop)
             reconciler.delete_the_rest()
             ledger.outputs = monitor.outputs.shown()
             ledger.save()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from localcloud.deployer.handler import Created, Handler, Made, Wanted
+from localcloud.deployer.handler import Created, Handler, Made, Wanted, or_undone
 from localcloud.deployer.shapes import tag_specifications
 
 
@@ -28,11 +26,8 @@ def _create_group(wanted: Wanted) -> Created:
         VpcId=wanted.inputs["vpcId"],
         TagSpecifications=tag_specifications(wanted, "security-group"),
     )["GroupId"]
-    try:
+    with or_undone(lambda: ec2.delete_security_group(GroupId=group)):
         _take_away_all_egress(ec2, group)
-    except ClientError:
-        ec2.delete_security_group(GroupId=group)
-        raise
     return Created(group, {})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localcloud.deployer.handler import Created, Handler, Made, Wanted
+from localcloud.deployer.handler import Created, Handler, Made, Wanted, or_undone
 from localcloud.deployer.shapes import tag_specifications
 
 
@@ -10,9 +10,10 @@ def _create_vpc(wanted: Wanted) -> Created:
     ec2 = wanted.client("ec2")
     answer = ec2.create_vpc(CidrBlock=wanted.inputs["cidrBlock"], TagSpecifications=tag_specifications(wanted, "vpc"))
     vpc = answer["Vpc"]["VpcId"]
-    for name, attribute in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
-        if name in wanted.inputs:
-            ec2.modify_vpc_attribute(VpcId=vpc, **{attribute: {"Value": wanted.inputs[name]}})
+    with or_undone(lambda: ec2.delete_vpc(VpcId=vpc)):
+        for name, attribute in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
+            if name in wanted.inputs:
+                ec2.modify_vpc_attribute(VpcId=vpc, **{attribute: {"Value": wanted.inputs[name]}})
     return Created(vpc, {"ownerId": answer["Vpc"].get("OwnerId", "")})
 
 
@@ -20,7 +21,8 @@ def _create_gateway(wanted: Wanted) -> Created:
     ec2 = wanted.client("ec2")
     answer = ec2.create_internet_gateway(TagSpecifications=tag_specifications(wanted, "internet-gateway"))
     gateway = answer["InternetGateway"]["InternetGatewayId"]
-    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=wanted.inputs["vpcId"])
+    with or_undone(lambda: ec2.delete_internet_gateway(InternetGatewayId=gateway)):
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=wanted.inputs["vpcId"])
     return Created(gateway, {})
 
 
@@ -40,7 +42,8 @@ def _create_subnet(wanted: Wanted) -> Created:
     )
     subnet = answer["Subnet"]["SubnetId"]
     public = wanted.inputs.get("mapPublicIpOnLaunch", False)
-    ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": public})
+    with or_undone(lambda: ec2.delete_subnet(SubnetId=subnet)):
+        ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": public})
     return Created(subnet, {})
 
 

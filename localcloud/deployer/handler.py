@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,16 @@ class Handler:
         except ClientError as error:
             if not means_gone(error):
                 raise
+
+
+@contextmanager
+def or_undone(undo: Callable[[], Any]) -> Iterator[None]:
+    """Undo the first step of a creation when a later one is refused, so that nothing is left that nobody remembers."""
+    try:
+        yield
+    except ClientError:
+        undo()
+        raise
 
 
 def means_gone(error: ClientError) -> bool:

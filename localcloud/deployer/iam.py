@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localcloud.deployer.handler import Created, Handler, Made, Wanted
+from localcloud.deployer.handler import Created, Handler, Made, Wanted, or_undone
 from localcloud.deployer.shapes import tag_list
 
 
@@ -33,7 +33,8 @@ def _create_profile(wanted: Wanted) -> Created:
     profile = iam.create_instance_profile(InstanceProfileName=name, Tags=tag_list(wanted.inputs.get("tags", {})))[
         "InstanceProfile"
     ]
-    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=wanted.inputs["role"])
+    with or_undone(lambda: iam.delete_instance_profile(InstanceProfileName=name)):
+        iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=wanted.inputs["role"])
     return Created(name, {"arn": profile["Arn"], "uniqueId": profile["InstanceProfileId"]})
 
 

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 REHEARSAL = (
-    "a rehearsal of the program on the local cloud, not Pulumi's engine: a changed resource is replaced where AWS "
-    "might update it, and there is no preview, refresh or policy check"
+    "a rehearsal of the program on the local cloud, not Pulumi's engine (a changed resource is replaced, where AWS "
+    "might update it)"
 )
 
 
@@ -32,6 +32,9 @@ class Change:
     action: Action
     duration_s: float
 
+    def __str__(self) -> str:
+        return f"{self.action:<9} {self.name} ({self.type}, {self.duration_s:.2f} s)"
+
 
 Watcher = Callable[[Change], None]
 """Told of each change as it happens, from the deployment's own thread."""
@@ -48,12 +51,24 @@ class Deployment:
     deleted: tuple[str, ...]
     retained: tuple[str, ...]
     duration_s: float
-    note: str = REHEARSAL
 
     @property
     def changed_nothing(self) -> bool:
         """Whether the cloud was already as declared."""
         return not (self.created or self.replaced or self.deleted or self.retained)
+
+    @property
+    def summary(self) -> str:
+        """Give one line for a person."""
+        counts = {
+            Action.CREATED: len(self.created),
+            Action.REPLACED: len(self.replaced),
+            Action.DELETED: len(self.deleted),
+            Action.RETAINED: len(self.retained),
+            Action.UNCHANGED: len(self.unchanged),
+        }
+        done = ", ".join(f"{count} {action}" for action, count in counts.items() if count) or "nothing to do"
+        return f"{done}, in {self.duration_s:.1f} s: {REHEARSAL}"
 
 
 def summarise(changes: list[Change], outputs: dict[str, Any], duration_s: float) -> Deployment:

@@ -13,6 +13,8 @@ from pulumi.runtime import mocks, settings
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_in_stack
 
+from localcloud.deployer.monitor import Monitor
+
 Program = Callable[[], Mapping[str, Any]]
 """Declares resources; gives the stack's outputs."""
 
@@ -23,10 +25,11 @@ _LOG = logging.getLogger(__name__)
 _LOG.addHandler(logging.NullHandler())
 
 
-def run(program: Program, monitor: mocks.MockMonitor, *, project: str, stack: str, stop: Callable[[], None]) -> None:
+def run(program: Program, monitor: Monitor, *, project: str, stack: str, stop: Callable[[], None]) -> None:
     """Run the program in a thread, and so in a context and an event loop of its own, that end with it.
 
-    An interrupt (Ctrl-C) calls `stop`, waits for what has begun, and is raised then.
+    Raises the monitor's failure, else what the program raises. An interrupt (Ctrl-C) calls `stop`, waits for what has
+    begun, and is raised then.
     """
     raised: list[BaseException] = []
 
@@ -45,11 +48,13 @@ def run(program: Program, monitor: mocks.MockMonitor, *, project: str, stack: st
             stop()
             thread.join()
             raise
+    if monitor.failure is not None:
+        raise monitor.failure
     if raised:
         raise raised[0]
 
 
-async def _run(program: Program, monitor: mocks.MockMonitor, project: str, stack: str) -> None:
+async def _run(program: Program, monitor: Monitor, project: str, stack: str) -> None:
     asyncio.get_running_loop().set_exception_handler(_quietly)
     # These fill the context of this thread, which starts empty; set_mocks alone leaves some of it unset.
     settings.configure(settings.Settings(project=project, stack=stack))
