@@ -89,7 +89,7 @@ def _this_machine(event: EventConfig) -> Hosts:
     from clients.local import LocalTransport
     from runner.workers.conda import ThisMachine
 
-    return ThisMachine(event, open_transport=partial(LocalTransport, event.state_dir / "host"))
+    return ThisMachine(event, open_transport=LocalTransport)
 
 
 def _ec2_hosts(

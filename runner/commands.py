@@ -24,6 +24,11 @@ set -eu; cd "$1"
 if [ -d "$2" ]; then exec tar -c -f - log "$2"; else exec tar -c -f - log; fi
 """
 
+_END = """
+cd "$HOME" && [ -e "$1" ] || exit 0
+"$2" -I "$1/$3" kill "$1" && rm -rf -- "$1"
+"""
+
 
 def job_folder(work: Work) -> str:
     """The folder of one attempt, relative to the login user's home."""
@@ -86,6 +91,11 @@ def kill(layout: HostLayout, job_dir: str) -> tuple[str, ...]:
 def remove(job_dir: str) -> tuple[str, ...]:
     """Delete a job folder."""
     return ("rm", "-rf", "--", job_dir)
+
+
+def end(layout: HostLayout, work: Work) -> tuple[str, ...]:
+    """End an attempt's job where it still runs, then delete its folder; nothing to do is fine."""
+    return ("sh", "-c", _END, "sh", job_folder(work), layout.python, SUPERVISOR)
 
 
 def _supervisor(layout: HostLayout, job_dir: str) -> tuple[str, ...]:

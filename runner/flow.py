@@ -88,8 +88,9 @@ class Run:
         try:
             with self._step(Stage.RELEASE):
                 self._hosts.release(provisioned)
-        except RampartError as error:  # the result is safe; the host still ends by its own deadline
-            _log.error("could not release %s: %s", self._host_id, error, extra={"action": "release-failed"})
+        except Exception as error:  # the result is safe; the host still ends by its own deadline
+            unexpected = None if isinstance(error, RampartError) else error
+            _log.error("could not release %s: %s", self._host_id, error, exc_info=unexpected)
 
     def _on_host(self, provisioned: Provisioned) -> Pulled:
         with self._connected(provisioned) as transport:
@@ -142,9 +143,16 @@ class Run:
 
     @contextmanager
     def _step(self, stage: Stage) -> Iterator[None]:
-        self._observe(StageStarted(self._work, stage, self._host_id))
+        self._tell(stage)
         started = time.monotonic()
         try:
             yield
         finally:
             self._steps[stage] = self._steps.get(stage, 0.0) + time.monotonic() - started
+
+    def _tell(self, stage: Stage) -> None:
+        self._observe(StageStarted(self._work, stage, self._host_id))
+        try:
+            self._store.stage_started(self._work, stage, self._host_id)
+        except RampartError as error:  # only those who watch miss it
+            _log.warning("stage %s of %s was not noted: %s", stage, self._work.submission_key, error)

@@ -2,9 +2,9 @@
 
 from invoke import Collection
 
-from tasks import images, local, provisioning, queue
+from tasks import images, local, provisioning, runs
 
 namespace = Collection()
-for _module in (provisioning, images, queue, local):
+for _module in (provisioning, images, runs, local):
     for _task in Collection.from_module(_module).tasks.values():
         namespace.add_task(_task)

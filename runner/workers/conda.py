@@ -5,12 +5,13 @@ from __future__ import annotations
 import getpass
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from contracts.errors import RampartError
 from contracts.event import EventConfig
 from contracts.work import Claimed, HostAddress, HostLayout, Provisioned
 from runner.ports import Transport
-from runner.stages import launch
+from runner.stages import clean_up
 from runner.workers.environments import environment_prefix
 
 _log = logging.getLogger(__name__)
@@ -20,9 +21,10 @@ THIS_MACHINE = "this-machine"
 class ThisMachine:
     """The host pool that is this machine: every run gets a folder of its own."""
 
-    def __init__(self, event: EventConfig, *, open_transport: Callable[[], Transport]) -> None:
+    def __init__(self, event: EventConfig, *, open_transport: Callable[[Path], Transport]) -> None:
         self._event = event
-        self._open_transport = open_transport
+        self._home = event.state_dir / "host"
+        self._connect = open_transport
 
     def acquire(self, claimed: Claimed) -> Provisioned:
         prefix = environment_prefix(self._event.worker)
@@ -45,8 +47,12 @@ class ThisMachine:
         """End what may still run of the job, then remove its folder."""
         transport = self._open_transport()
         try:
-            launch.clean_up(provisioned, transport)
+            clean_up.clean_up(provisioned, transport)
         except RampartError as error:
             _log.error("could not clean up after a run: %s", error, extra={"action": "clean-up-failed"})
         finally:
             transport.close()
+
+    def _open_transport(self) -> Transport:
+        self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self._connect(self._home)

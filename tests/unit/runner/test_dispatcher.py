@@ -15,7 +15,7 @@ from contracts.work import Blame, Cause, Claimed, Failed, Launched, Provisioned,
 from runner.dispatcher import Dispatcher, Pace
 from runner.interruption import Interrupted, Interruption
 from runner.ports import Transport
-from runner.progress import Progress, RunEnded
+from runner.progress import Progress, RunEnded, Stage
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -41,13 +41,16 @@ class Queue:
         self.asked.set()
         return taken
 
+    def stage_started(self, work: Work, stage: Stage, host_id: str = "") -> None:
+        pass
+
     def training_started(self, launched: Launched) -> None:
         raise AssertionError("nothing gets that far here")
 
-    def record_scored(self, scored: Scored, steps: object = None) -> None:
+    def record_scored(self, scored: Scored) -> None:
         raise AssertionError("nothing gets that far here")
 
-    def record_failed(self, failed: Failed, steps: object = None) -> None:
+    def record_failed(self, failed: Failed) -> None:
         self.record(failed)
 
     def requeue(self, claimed: Claimed, reason: str) -> None:
