@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,9 +19,27 @@ START = datetime(2026, 11, 20, tzinfo=UTC)
 class MemoryBuilder:
     """A builder whose build goes through the given states, one at each look."""
 
-    def __init__(self, *states: BuildState, lines_per_look: int = 1, **last: str | bool) -> None:
+    def __init__(
+        self,
+        *states: BuildState,
+        lines_per_look: int = 1,
+        image_id: str = "",
+        image_name: str = "",
+        has_tests: bool = True,
+        reason: str = "",
+    ) -> None:
         self.states = list(states)
-        self.last = last
+        self.end = ImageBuild(
+            ARN,
+            self.states[-1],
+            START,
+            reason,
+            image_id,
+            image_name,
+            has_tests,
+            log_group="/aws/imagebuilder/flowers",
+            log_stream="1.0.7/1",
+        )
         self.lines_per_look = lines_per_look
         self.started: list[tuple[str, str]] = []
         self.cancelled: list[str] = []
@@ -35,8 +52,7 @@ class MemoryBuilder:
     def status(self, build_arn: str) -> ImageBuild:
         state = self.states[min(self.looks, len(self.states) - 1)]
         self.looks += 1
-        build = ImageBuild(build_arn, state, START, log_group="/aws/imagebuilder/flowers", log_stream="1.0.7/1")
-        return replace(build, **self.last) if state.is_over else build
+        return self.end if state.is_over else ImageBuild(build_arn, state, START)
 
     def cancel(self, build_arn: str) -> None:
         self.cancelled.append(build_arn)
