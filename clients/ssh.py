@@ -15,7 +15,7 @@ from typing import Any
 import paramiko
 from fabric import Config, Connection
 from paramiko.common import cMSG_GLOBAL_REQUEST
-from paramiko.hostkeys import HostKeyEntry
+from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
 from clients.keys import check_key_file
 from clients.outputs import Collected, Stream, Tail, failed, named
@@ -97,7 +97,7 @@ class SshTransport:
         command = _Command(channel, argv, timeout_s)
         try:
             with _translated(self._host):
-                channel.exec_command(shlex.join(argv))
+                channel.exec_command(f"exec {shlex.join(argv)}")  # no shell in between: a signal is seen as one
                 command.feed(chunks)
             yield command
         finally:
@@ -297,7 +297,10 @@ def _keep_alive(transport: paramiko.Transport) -> None:
 
 def _host_key_entry(host: HostAddress, address: str, port: int) -> HostKeyEntry:
     name = address if port == 22 else f"[{address}]:{port}"
-    entry = HostKeyEntry.from_line(f"{name} {host.host_key}") if host.host_key else None
+    try:
+        entry = HostKeyEntry.from_line(f"{name} {host.host_key}") if host.host_key else None
+    except InvalidHostKey:
+        entry = None
     if entry is None:
         hint = "a host without a known key is never trusted; launch it through Rampart"
         raise HostKeyRefused(f"no host key is known for {host.host_id} at {host.address}", hint=hint)

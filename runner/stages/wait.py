@@ -24,7 +24,7 @@ def wait(launched: Launched, transport: Transport) -> Finished:
     provisioned = launched.pushed.provisioned
     argv = commands.wait(provisioned.layout, launched.pushed.job_dir)
     answer = transport.run(argv, timeout_s=provisioned.claimed.work.timeout_s + GRACE_S)
-    if answer.exit_code == -1:
+    if answer.exit_code == -1 or answer.exit_code > 128:  # by a signal: it says nothing about the job
         raise HostUnreachable(f"the wait on {provisioned.host.host_id} was broken off", hint="wait again")
     if answer.exit_code != 0:
         said = answer.stderr.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1]

@@ -1,0 +1,248 @@
+"""Start the hosts that sit the Transport's exam."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+import asyncssh
+
+from clients import keys
+from clients.memory import Call, MemoryHost
+from contracts.work import HostAddress
+from runner.ports import Transport
+
+SSHD = "/usr/sbin/sshd"
+
+# the exam's commands; the host in memory knows each by its script
+SPEAK = ("sh", "-c", "printf out; printf err >&2; exit 3")
+FLOOD = ("sh", "-c", "head -c 3000000 /dev/zero >&2; head -c 3000000 /dev/zero")
+DIE = ("sh", "-c", "kill -9 $$")
+FAIL_LATE = ("sh", "-c", "printf some; echo no space left >&2; exit 4")
+SLEEP = ("sleep", "10")
+PRINT = ("printf", "%s\\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """One host of the exam: how to connect to it, and how to lose it where that can happen."""
+
+    connect: Callable[[], Transport]
+    lose: Callable[[], None]
+
+
+def memory_host() -> MemoryHost:
+    """The in-memory host with the exam's commands."""
+
+    def sh(call: Call) -> int:
+        if call.argv == SPEAK:
+            call.out(b"out")
+            call.err(b"err")
+            return 3
+        if call.argv == FLOOD:
+            call.err(bytes(3_000_000))
+            call.out(bytes(3_000_000))
+            return 0
+        if call.argv == FAIL_LATE:
+            call.out(b"some")
+            call.err(b"no space left\n")
+            return 4
+        return -1
+
+    def cat(call: Call) -> int:
+        for chunk in call.stdin:
+            call.out(chunk)
+        return 0
+
+    def sleep(call: Call) -> int:
+        for _ in call.stdin:
+            pass
+        call.ended.wait(float(call.argv[1]))
+        return 0
+
+    def print_lines(call: Call) -> int:
+        call.out("".join(f"{word}\n" for word in call.argv[2:]).encode())
+        return 0
+
+    return MemoryHost({"sh": sh, "cat": cat, "sleep": sleep, "printf": print_lines})
+
+
+@dataclass(frozen=True, slots=True)
+class SshHost:
+    """An SSH server that runs: its address with the right key in it, and how its connections end at once."""
+
+    address: HostAddress
+    lose: Callable[[], None]
+
+
+@contextmanager
+def asyncssh_host(folder: Path) -> Iterator[SshHost]:
+    """An asyncssh server on a port of its own, whose home is `folder`."""
+    private, public = keys.new_host_key()
+    client_key = folder / "client_key"
+    authorized = keys.new_key_file(client_key)
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, name="asyncssh-host")
+    thread.start()
+    connections: set[asyncssh.SSHServerConnection] = set()
+
+    class Server(asyncssh.SSHServer):
+        def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+            connections.add(conn)
+            self.conn = conn
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            connections.discard(self.conn)
+
+    async def start() -> asyncssh.SSHAcceptor:
+        return await asyncssh.create_server(
+            Server,
+            "127.0.0.1",
+            0,
+            server_host_keys=[asyncssh.import_private_key(private)],
+            authorized_client_keys=asyncssh.import_authorized_keys(authorized),
+            process_factory=lambda process: _serve(process, folder),
+            encoding=None,
+        )
+
+    async def abort() -> None:
+        for connection in list(connections):
+            connection.abort()
+
+    async def stop(acceptor: asyncssh.SSHAcceptor) -> None:
+        acceptor.close()
+        await abort()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await acceptor.wait_closed()
+
+    acceptor = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    address = HostAddress("i-asyncssh", "127.0.0.1", "ubuntu", acceptor.get_port(), public, client_key)
+    try:
+        yield SshHost(address, lambda: asyncio.run_coroutine_threadsafe(abort(), loop).result(10))
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(acceptor), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _serve(process: asyncssh.SSHServerProcess[bytes], home: Path) -> None:
+    child = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", process.command or ":"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=home,
+        env={"PATH": os.environ["PATH"], "HOME": str(home)},
+        start_new_session=True,
+    )
+    feeding = asyncio.create_task(_feed(process.stdin, child))
+    try:
+        await asyncio.gather(_drain(child.stdout, process.stdout), _drain(child.stderr, process.stderr))
+        code = await child.wait()
+        if code < 0:
+            process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
+        else:
+            process.exit(code)
+    except (OSError, asyncssh.Error):
+        return  # the channel was closed; an exception here would end the whole connection
+    finally:
+        feeding.cancel()
+        if child.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            await child.wait()
+        child._transport.close()  # type: ignore[attr-defined]
+
+
+async def _feed(source: asyncssh.SSHReader[bytes], child: asyncio.subprocess.Process) -> None:
+    assert child.stdin is not None
+    with suppress(OSError, asyncssh.Error):
+        while data := await source.read(65536):
+            child.stdin.write(data)
+            await child.stdin.drain()
+        child.stdin.close()
+
+
+async def _drain(source: asyncio.StreamReader | None, sink: asyncssh.SSHWriter[bytes]) -> None:
+    assert source is not None
+    while data := await source.read(65536):
+        sink.write(data)
+        await sink.drain()
+
+
+@contextmanager
+def openssh_host(folder: Path) -> Iterator[SshHost]:
+    """OpenSSH's sshd as the user of this process, on a port of its own."""
+    private, public = keys.new_host_key()
+    client_key = folder / "client_key"
+    authorized = folder / "authorized_keys"
+    authorized.write_text(keys.new_key_file(client_key) + "\n")
+    host_key = folder / "host_key"
+    host_key.write_text(private)
+    host_key.chmod(0o600)
+    port = _free_port()
+    config = folder / "sshd_config"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nPidFile none\nUsePAM no\nStrictModes no\n"
+        f"AuthorizedKeysFile {authorized}\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+        "PermitRootLogin prohibit-password\n"
+    )
+    server = subprocess.Popen(
+        [*_with_privilege_folder(), SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.PIPE, text=True
+    )
+    assert server.stderr is not None
+    try:
+        for line in server.stderr:
+            if "Server listening" in line:
+                break
+        else:
+            raise RuntimeError("sshd did not start")
+        address = HostAddress("i-openssh", "127.0.0.1", getpass.getuser(), port, public, client_key)
+        yield SshHost(address, lambda: _kill_children(server.pid))
+    finally:
+        server.terminate()
+        _kill_children(server.pid)
+        server.wait(10)
+        server.stderr.close()
+
+
+def openssh_missing() -> str:
+    """Why OpenSSH's sshd cannot be used here; empty where it can."""
+    return "" if Path(SSHD).exists() else f"{SSHD} is missing (package openssh-server)"
+
+
+def _with_privilege_folder() -> tuple[str, ...]:
+    """As root sshd wants /run/sshd; where the service has not made it, it gets one in a mount namespace of its own."""
+    if os.geteuid() != 0 or Path("/run/sshd").is_dir() or shutil.which("unshare") is None:
+        return ()
+    script = 'mount -t tmpfs tmpfs /run && mkdir -m 0755 /run/sshd && exec "$@"'
+    return ("unshare", "--mount", "sh", "-c", script, "sh")
+
+
+def _kill_children(parent: int) -> None:
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            pid, ppid = int(entry.parent.name), int(entry.read_text().rpartition(")")[2].split()[1])
+            if ppid == parent:
+                os.kill(pid, signal.SIGKILL)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
