@@ -206,6 +206,11 @@ class EventConfig(Section):
         return self.deployment / ".rampart" / self.name
 
     @property
+    def key_path(self) -> Path:
+        """The private key that opens the event's hosts: the organiser's own, else the one `up` makes."""
+        return self.worker.key_path or self.state_dir / "id_ed25519"
+
+    @property
     def image_name(self) -> str:
         """Base name of the event's AMIs."""
         return self.worker.ami_image_name or f"{self.ramp.problem_name}-backend"

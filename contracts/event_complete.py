@@ -51,14 +51,14 @@ def complete(data: Keys, deployment: Path, absolute: Callable[[str], Path]) -> C
 
 
 def _section(data: Keys, name: str) -> object:
-    value = _without_empty(data.get(name))
+    value = without_empty(data.get(name))
     return {} if value is None else value
 
 
-def _without_empty(value: object) -> object:
+def without_empty(value: object) -> object:
     """A key with nothing after it counts as not written."""
     if isinstance(value, dict):
-        return {key: _without_empty(item) for key, item in value.items() if item is not None}
+        return {key: without_empty(item) for key, item in value.items() if item is not None}
     return value
 
 

@@ -101,7 +101,7 @@ def _database_of(source: YamlFile, home: Deployment) -> SecretStr | None:
     for file in (source, home.config):
         if file is None:
             continue
-        url, section = file.data.get("database_url"), file.data.get("sqlalchemy")
+        url, section = file.data.get("database_url"), event_complete.without_empty(file.data.get("sqlalchemy"))
         if url is not None and section is not None:
             file.findings.add(("database_url",), "is given together with sqlalchemy", "keep one of the two")
         if url is not None:

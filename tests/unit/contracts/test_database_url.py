@@ -32,7 +32,7 @@ def test_a_password_of_special_characters_arrives_whole(load: Load, deployment: 
     )
 
 
-@pytest.mark.parametrize(("host", "port"), [("'::1'", "5433"), ("/var/run/postgresql", ""), ("", "")])
+@pytest.mark.parametrize(("host", "port"), [("'::1'", "5433"), ("/var/run/postgresql", ""), ("", "null")])
 def test_an_address_a_socket_or_nothing_may_be_the_host(host: str, port: str, load: Load) -> None:
     event = load(f"{EVENT}sqlalchemy: {{drivername: postgresql, host: {host}, port: {port}, database: board}}")
     url = make_url(event.database_url.get_secret_value())

@@ -34,6 +34,7 @@ def test_the_shortest_event_has_every_default(load: Load, deployment: Path, even
     assert event.database_url.get_secret_value() == f"sqlite:///{deployment}/.rampart/iris.db"
     assert event.region == "eu-west-3"
     assert event.image_name == "iris-backend"
+    assert event.key_path == deployment / ".rampart" / "iris" / "id_ed25519"
 
 
 def test_an_event_of_ramp_for_conda_loads_unchanged(load: Load, deployment: Path) -> None:
@@ -111,7 +112,7 @@ dispatcher:
 """)
     assert event.region == "us-west-2"
     assert event.image_name == "iris_backend"
-    assert event.worker.key_path == key
+    assert event.key_path == event.worker.key_path == key
     assert event.worker.hooks.after_successful_training == "fab compute_contributivity:iris"
     assert event.ramp.submissions_dir == deployment / "events" / "iris_aws" / "submissions"
     assert event.ramp.data_dir == deployment / "ramp-data" / "iris"
