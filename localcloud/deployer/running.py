@@ -32,22 +32,27 @@ def run(program: Program, monitor: Monitor, *, project: str, stack: str, stop: C
     begun, and is raised then.
     """
     raised: list[BaseException] = []
+    ended = threading.Event()
 
     def body() -> None:
         try:
             asyncio.run(_run(program, monitor, project, stack))
         except BaseException as error:
             raised.append(error)
+        finally:
+            ended.set()
 
     with _ONE_AT_A_TIME:
         thread = threading.Thread(target=body, name=f"deploy-{stack}")
         thread.start()
         try:
-            thread.join()
+            ended.wait()  # an interrupted join would take a running thread for an ended one (Python up to 3.12)
         except BaseException:
             stop()
-            thread.join()
+            ended.wait()
             raise
+        finally:
+            thread.join(timeout=1)
     if monitor.failure is not None:
         raise monitor.failure
     if raised:
