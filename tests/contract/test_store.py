@@ -1,0 +1,384 @@
+"""What every store promises, whichever database keeps it."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy
+from sqlalchemy import select
+
+from contracts.errors import KitInvalid, LeaseLost, StoreUnavailable, SubmissionInvalid, UnknownName
+from contracts.work import Blame, Cause
+from runner.kit import KitDescription, ScoreType
+from runner.progress import Stage
+from runner.store import Catalogue, Database, SqlStore, tables, upgrade
+from tests.contract import store_fixtures
+from tests.contract.store_fixtures import KIT, Bench, Clock, failed, launched, scored
+
+_PROGRAMS = store_fixtures.postgresql_programs()
+_NEEDS_POSTGRESQL = pytest.mark.skipif(
+    _PROGRAMS is None, reason="PostgreSQL's server programs (initdb, pg_ctl) are not installed"
+)
+_NUMBERS = itertools.count(1)
+_SQL = ("sqlite", pytest.param("postgresql", marks=_NEEDS_POSTGRESQL))
+
+OpenDatabase = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], sqlalchemy.URL]]:
+    """Give a PostgreSQL server with a database `filled` to copy, started by the first test that asks for it."""
+    with ExitStack() as stack:
+
+        @cache
+        def server() -> sqlalchemy.URL:
+            assert _PROGRAMS is not None
+            url = stack.enter_context(store_fixtures.postgresql_server(_PROGRAMS))
+            store_fixtures.make_tables(store_fixtures.new_postgresql_database(url, "filled"))
+            return url
+
+        yield server
+
+
+@pytest.fixture
+def open_database(postgresql: Callable[[], sqlalchemy.URL], tmp_path: Path) -> OpenDatabase:
+    """Make a database of a kind, with its tables."""
+
+    def open_it(kind: str) -> str:
+        if kind == "postgresql":
+            name = f"test{next(_NUMBERS)}"
+            return store_fixtures.new_postgresql_database(postgresql(), name, template="filled")
+        url = f"sqlite:///{tmp_path}/database/event.db"
+        store_fixtures.make_tables(url)
+        return url
+
+    return open_it
+
+
+@pytest.fixture(params=("memory", *_SQL))
+def bench(request: pytest.FixtureRequest, tmp_path: Path, open_database: OpenDatabase) -> Iterator[Bench]:
+    """One store after the other, with the event iris."""
+    if request.param == "memory":
+        with store_fixtures.memory_bench(tmp_path) as bench:
+            yield bench
+    else:
+        with store_fixtures.sql_bench(tmp_path, open_database(request.param)) as bench:
+            yield bench
+
+
+@pytest.fixture(params=_SQL)
+def sql(request: pytest.FixtureRequest, tmp_path: Path, open_database: OpenDatabase) -> Iterator[Bench]:
+    """One database after the other, with the event iris."""
+    with store_fixtures.sql_bench(tmp_path, open_database(request.param)) as bench:
+        yield bench
+
+
+def column(bench: Bench, table: sqlalchemy.Table, name: str) -> list[Any]:
+    assert bench.database is not None
+    with bench.database.reading() as connection:
+        return list(connection.scalars(select(table.c[name]).order_by(table.c.id)))
+
+
+# The queue
+
+
+def test_the_oldest_submissions_are_claimed_first(bench: Bench) -> None:
+    first, second, third = (bench.submit(name) for name in ("one", "two", "three"))
+    assert [one.work.submission_id for one in bench.store.claim("iris", 2)] == [first, second]
+    assert [one.work.submission_id for one in bench.store.claim("iris", 5)] == [third]
+    assert bench.store.claim("iris", 5) == []
+
+
+def test_a_claimed_submission_is_sent_to_training_with_its_limits(bench: Bench) -> None:
+    submission_id = bench.submit("one")
+    work = bench.claim().work
+    assert bench.row(submission_id).state == "sent_to_training"
+    assert (work.team, work.submission, work.generation, work.attempt) == ("red", "one", 1, 1)
+    assert (work.timeout_s, work.memory_limit_bytes) == (60, 500 * 2**20)
+    assert (work.folds, work.score_types) == (2, ("acc", "nll"))
+    assert work.submission_dir == bench.event.ramp.submissions_dir / f"submission_{submission_id:09d}"
+    assert (work.submission_dir / "estimator.py").is_file()
+
+
+def test_nothing_is_claimed_where_no_place_is_free(bench: Bench) -> None:
+    bench.submit("one")
+    assert bench.store.claim("iris", 0) == []
+
+
+def test_an_unknown_event_is_named(bench: Bench) -> None:
+    with pytest.raises(UnknownName, match="mars"):
+        bench.store.claim("mars", 1)
+    with pytest.raises(UnknownName, match="mars"):
+        bench.books.submissions("mars")
+
+
+def test_many_who_claim_at_once_never_get_the_same_submission(bench: Bench) -> None:
+    expected = [bench.submit(f"s{number}") for number in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        batches = list(pool.map(lambda _: bench.store.claim("iris", 2), range(12)))
+    assert sorted(one.work.submission_id for batch in batches for one in batch) == expected
+
+
+def test_a_requeued_submission_is_new_and_keeps_its_place(bench: Bench) -> None:
+    first, second = bench.submit("one"), bench.submit("two")
+    bench.store.requeue(bench.claim(), "stopped")
+    assert (bench.row(first).state, bench.row(first).queue_position) == ("new", 1)
+    assert (bench.row(second).state, bench.row(second).queue_position) == ("new", 2)
+    again = bench.claim().work
+    assert (again.submission_id, again.generation, again.attempt) == (first, 1, 2)
+
+
+# Runs
+
+
+def test_a_run_shows_its_stage_its_host_and_how_long_each_step_took(bench: Bench) -> None:
+    submission_id = bench.submit("one")
+    claimed = bench.claim()
+    bench.store.stage_started(claimed.work, Stage.PROVISION)
+    bench.store.stage_started(claimed.work, Stage.PUSH, "i-1")
+    row = bench.row(submission_id)
+    assert (row.stage, row.host_id, row.attempt) == ("push", "i-1", 1)
+    assert row.steps.keys() == {"claimed", "provision"}
+    assert all(seconds > 0 for seconds in row.steps.values())
+    assert row.since is not None
+    assert row.started_at is not None
+    assert row.since > row.started_at
+
+
+def test_a_started_job_is_in_training(bench: Bench) -> None:
+    submission_id = bench.submit("one")
+    bench.store.training_started(launched(bench.claim()))
+    assert bench.row(submission_id).state == "training"
+    assert bench.row(submission_id).host_id == "i-1"
+
+
+def test_scores_are_on_the_leaderboard(bench: Bench) -> None:
+    submission_id = bench.submit("one")
+    bench.score(bench.claim(), acc=0.75)
+    (row,) = bench.books.leaderboard("iris").rows
+    assert (row.team, row.submission, row.submission_id) == ("red", "one", submission_id)
+    assert (row.valid, row.test) == ({"acc": 0.75, "nll": 0.5}, {"acc": 0.25, "nll": 0.4})
+    assert (row.train_time_s, row.valid_time_s, row.test_time_s) == (2.0, 0.1, 0.2)
+    shown = bench.row(submission_id)
+    assert (shown.state, shown.stage, shown.peak_memory_bytes) == ("scored", "scored", 64 * 2**20)
+    assert shown.ended_at is not None
+
+
+def test_the_leaderboard_ranks_by_the_official_score_of_the_asked_step(bench: Bench) -> None:
+    for name, acc in (("low", 0.3), ("high", 0.9), ("middle", 0.6), ("also_middle", 0.6)):
+        bench.submit(name)
+        bench.score(bench.claim(), acc=acc)
+    board = bench.books.leaderboard("iris")
+    assert [one.name for one in board.score_types] == ["acc", "nll"]
+    assert [row.submission for row in board.rows] == ["high", "middle", "also_middle", "low"]
+    assert bench.books.leaderboard("iris", step="test").rows[0].submission == "low"
+
+
+def test_a_participants_failure_is_a_training_error_with_its_traceback(bench: Bench) -> None:
+    bench.submit("one")
+    bench.store.record_failed(failed(bench.claim()))
+    (failure,) = bench.books.failures("iris")
+    assert (failure.state, failure.blame, failure.cause) == ("training_error", Blame.PARTICIPANT, Cause.RAISED)
+    assert failure.error == "Traceback (most recent call last):\nValueError: no"
+    assert (failure.reason, failure.exit_code) == ("the submission raised ValueError: no", 1)
+    assert bench.books.leaderboard("iris").rows == ()
+
+
+@pytest.mark.parametrize("blame", [Blame.ORGANISER, Blame.PLATFORM])
+def test_what_is_not_the_participants_fault_is_a_checking_error(bench: Bench, blame: Blame) -> None:
+    bench.submit("one")
+    bench.store.record_failed(failed(bench.claim(), blame))
+    (failure,) = bench.books.failures("iris")
+    assert (failure.state, failure.blame) == ("checking_error", blame)
+
+
+def test_a_run_is_recorded_once(bench: Bench) -> None:
+    submission_id = bench.submit("one")
+    claimed = bench.claim()
+    bench.score(claimed, acc=0.5)
+    writes: tuple[Callable[[], None], ...] = (
+        lambda: bench.score(claimed, acc=0.9),
+        lambda: bench.store.record_failed(failed(claimed)),
+        lambda: bench.store.requeue(claimed, "late"),
+        lambda: bench.store.training_started(launched(claimed)),
+    )
+    for write in writes:
+        with pytest.raises(LeaseLost):
+            write()
+    bench.store.stage_started(claimed.work, Stage.RELEASE)
+    assert bench.row(submission_id).stage == "scored"
+    assert bench.books.leaderboard("iris").rows[0].valid["acc"] == 0.5
+
+
+def test_a_late_result_of_an_older_attempt_changes_nothing(bench: Bench) -> None:
+    submission_id = bench.submit("one")
+    old = bench.claim()
+    bench.store.requeue(old, "its host was lost")
+    bench.claim()
+    with pytest.raises(LeaseLost):
+        bench.score(old, acc=0.9)
+    assert bench.row(submission_id).state == "sent_to_training"
+
+
+# Events, teams, submissions
+
+
+def test_adding_an_event_or_a_team_again_changes_nothing(bench: Bench) -> None:
+    bench.books.add_event(bench.event, KIT)
+    bench.submit("one")
+    bench.books.add_team("iris", "red")
+    assert [row.team for row in bench.books.submissions("iris")] == ["red"]
+
+
+def test_an_event_whose_kit_scores_otherwise_by_now_is_refused(bench: Bench) -> None:
+    changed = KitDescription("Iris", (ScoreType("luck", False),), folds=2)
+    with pytest.raises(KitInvalid, match="folds"):
+        bench.books.add_event(bench.event, changed)
+
+
+def test_a_name_that_could_not_be_a_folders_is_refused(bench: Bench) -> None:
+    bench.books.add_team("iris", "red")
+    with pytest.raises(SubmissionInvalid, match="cannot be the name of a submission"):
+        bench.books.add_submission(bench.event, "red", "../../etc", bench.code)
+    with pytest.raises(SubmissionInvalid, match="cannot be the name of a team"):
+        bench.books.add_team("iris", "blue team")
+
+
+def test_the_sandbox_is_refused_since_it_is_never_run(bench: Bench) -> None:
+    with pytest.raises(SubmissionInvalid, match="sandbox"):
+        bench.submit("starting_kit")
+
+
+def test_a_submission_of_a_taken_name_or_an_unknown_team_is_refused(bench: Bench) -> None:
+    bench.submit("one")
+    with pytest.raises(SubmissionInvalid, match="already"):
+        bench.submit("one")
+    with pytest.raises(UnknownName, match="nobody"):
+        bench.books.add_submission(bench.event, "nobody", "two", bench.code)
+    assert [path.name for path in bench.event.ramp.submissions_dir.iterdir()] == ["submission_000000001"]
+
+
+# What RAMP reads
+
+
+def test_the_sandbox_of_a_team_is_never_claimed(sql: Bench) -> None:
+    submission_id = sql.submit("one")
+    assert sql.database is not None
+    with sql.database.writing() as connection:
+        connection.execute(sqlalchemy.update(tables.events).values(ramp_sandbox_name="one"))
+    assert sql.store.claim("iris", 5) == []
+    assert submission_id not in [row.submission_id for row in sql.books.submissions("iris")]
+
+
+def test_states_times_and_queue_positions_are_in_ramps_columns(sql: Bench) -> None:
+    sql.submit("one")
+    sql.submit("two")
+    first, second = sql.store.claim("iris", 2)
+    assert column(sql, tables.submissions, "queue_position") == [1, 2]
+    assert set(column(sql, tables.submission_on_cv_folds, "state")) == {"sent_to_training"}
+    sql.store.training_started(launched(first))
+    assert column(sql, tables.submissions, "queue_position") == [-1, 2]
+    assert column(sql, tables.submissions, "state") == ["training", "sent_to_training"]
+    assert column(sql, tables.submission_on_cv_folds, "state") == ["training"] * 2 + ["sent_to_training"] * 2
+    (sent, _), (started, never) = (
+        column(sql, tables.submissions, f"{name}_timestamp") for name in ("sent_to_training", "training")
+    )
+    assert sent == first.claimed_at.replace(tzinfo=None)
+    assert (started - sent).total_seconds() == 60
+    assert never is None
+    sql.store.requeue(second, "stopped")
+    assert column(sql, tables.submissions, "sent_to_training_timestamp")[1] is None
+
+
+def test_scores_are_in_ramps_columns(sql: Bench) -> None:
+    sql.submit("one")
+    sql.store.record_scored(scored(sql.claim(), acc=0.75))
+    folds, cells = tables.submission_on_cv_folds, tables.submission_score_on_cv_folds
+    assert column(sql, folds, "train_time") == [1.0, 3.0]
+    assert column(sql, folds, "state") == ["scored", "scored"]
+    assert column(sql, cells, "valid_score") == [0.75, 0.5, 0.76, 0.5]
+    assert column(sql, tables.submission_scores, "valid_score_cv_bag") == [0.75, 0.5]
+    assert column(sql, tables.submission_scores, "test_score_cv_bag") == [0.25, 0.4]
+    assert column(sql, tables.submissions, "train_time_cv_mean") == [2.0]
+    assert column(sql, tables.submissions, "train_time_cv_std") == [1.0]
+    assert column(sql, tables.submissions, "max_ram") == [64.0]
+    assert column(sql, tables.submissions, "error_msg") == [""]
+
+
+def test_bagged_scores_are_arrays_of_ramps_numpy_type_before_and_after(sql: Bench) -> None:
+    sql.submit("one")
+    empty = column(sql, tables.submission_scores, "valid_score_cv_bags")
+    sql.store.record_scored(scored(sql.claim(), acc=0.75))
+    full = column(sql, tables.submission_scores, "test_score_cv_bags")
+    assert [load(one).tolist() for one in (*empty, *full)] == [[], [], [0.2, 0.25], [0.7, 0.4]]
+
+
+def load(data: bytes) -> np.ndarray[Any, Any]:
+    """Read a column as RAMP does."""
+    array = pickle.loads(zlib.decompress(data))  # noqa: S301 - our own bytes
+    assert isinstance(array, np.ndarray)
+    return array
+
+
+def test_a_failure_leaves_the_folds_messages_and_scores_untouched(sql: Bench) -> None:
+    sql.submit("one")
+    sql.store.record_failed(failed(sql.claim()))
+    assert column(sql, tables.submission_on_cv_folds, "state") == ["training_error", "training_error"]
+    assert column(sql, tables.submission_on_cv_folds, "error_msg") == ["", ""]
+    assert column(sql, tables.submission_score_on_cv_folds, "valid_score") == [None] * 4
+
+
+def test_a_scored_submission_made_new_again_begins_a_generation(sql: Bench) -> None:
+    submission_id = sql.submit("one")
+    sql.score(sql.claim(), acc=0.5)
+    assert sql.database is not None
+    with sql.database.writing() as connection:
+        connection.execute(sqlalchemy.update(tables.submissions).values(state="new"))
+    again = sql.claim()
+    assert (again.work.submission_id, again.work.generation, again.work.attempt) == (submission_id, 2, 2)
+    sql.score(again, acc=0.6)
+    assert sql.books.leaderboard("iris").rows[0].valid["acc"] == 0.6
+
+
+def test_upgrading_again_changes_nothing(sql: Bench) -> None:
+    sql.submit("one")
+    assert sql.database is not None
+    upgrade(sql.database)
+    assert len(sql.books.submissions("iris")) == 1
+
+
+def test_several_that_upgrade_at_once_all_succeed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/database/event.db"
+
+    def start(_: int) -> int:
+        database = Database(url)
+        upgrade(database)
+        with database.reading() as connection:
+            count = len(connection.execute(select(tables.submissions)).all())
+        database.close()
+        return count
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(start, range(4))) == [0] * 4
+
+
+@_NEEDS_POSTGRESQL
+def test_ramps_tables_are_never_made_on_postgresql(tmp_path: Path, postgresql: Callable[[], sqlalchemy.URL]) -> None:
+    url = store_fixtures.new_postgresql_database(postgresql(), "empty")
+    store = SqlStore(url, store_fixtures.event_in(tmp_path, url), Clock())
+    upgrade(store.database)
+    with pytest.raises(StoreUnavailable, match="ramp-database makes them"):
+        Catalogue(store.database, Clock()).submissions("iris")
+    with pytest.raises(StoreUnavailable, match="ramp-database makes them"):
+        store.claim("iris", 1)
+    store.close()
