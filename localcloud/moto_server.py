@@ -9,6 +9,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from moto.core.base_backend import BackendDict
+from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -31,6 +32,7 @@ class MotoServer:
     """moto's server in a thread of its own, on 127.0.0.1; port 0 takes a free one. Raises OSError when it is taken."""
 
     def __init__(self, port: int = 0) -> None:
+        default_user_config["iam"]["load_aws_managed_policies"] = True  # roles attach AWS's own policies by name
         app = _with_aws_errors(DomainDispatcherApplication(create_backend_app))
         with addresses.bound("127.0.0.1", port) as door:  # werkzeug itself ends the process when a port is taken
             self._port = door.getsockname()[1]
