@@ -70,9 +70,9 @@ def from_url(url: str, deployment: Path) -> SecretStr:
     return SecretStr(f"{driver}:///{file if file.startswith('/') else f'{_in_url(deployment)}/{file}'}")
 
 
-def embedded(deployment: Path, event: str) -> SecretStr:
-    """The database of an event that names none: a file of ours."""
-    return SecretStr(f"sqlite:///{_in_url(deployment / '.rampart' / f'{event}.db')}")
+def embedded(state_root: Path, event: str) -> SecretStr:
+    """Give the URL of the database Rampart makes itself where no other is named."""
+    return SecretStr(f"sqlite:///{_in_url(state_root / f'{event}.db')}")
 
 
 def _in_url(path: Path) -> str:

@@ -178,10 +178,15 @@ class Infra(Section):
 
 
 class EventConfig(Section):
-    """One event, checked and complete. `path` is the event file, `deployment` the folder its paths start from."""
+    """One event, checked and complete.
+
+    `path` is the event file, `deployment` the folder its paths start from, `state_root` where Rampart keeps what
+    belongs to events on this machine: `<deployment>/.rampart`, or RAMPART_STATE_DIR where that is set.
+    """
 
     path: Path
     deployment: Path
+    state_root: Path
     ramp: Ramp
     worker: Worker
     dispatcher: Dispatcher = Dispatcher()
@@ -203,7 +208,7 @@ class EventConfig(Section):
     @property
     def state_dir(self) -> Path:
         """Where Rampart keeps what belongs to this event on this machine."""
-        return self.deployment / ".rampart" / self.name
+        return self.state_root / self.name
 
     @property
     def key_path(self) -> Path:

@@ -17,6 +17,9 @@ from contracts.event import Dispatcher, EventConfig, Infra, Ramp, Worker
 from contracts.findings import Findings, Loc
 from contracts.yaml_tree import YamlFile
 
+STATE_DIR_VARIABLE = "RAMPART_STATE_DIR"
+"""Where Rampart keeps its own files instead of `<deployment>/.rampart`; a rehearsal has its own."""
+
 _MOST_SHOWN = 50
 
 
@@ -34,14 +37,16 @@ def load_event(path: Path, *, environ: Mapping[str, str], deployment_config: Pat
     problems = _problems_of(source, home.config)
     if problems or sections is None:
         raise BadConfiguration(problems)
+    state_root = deployment.absolute(environ.get(STATE_DIR_VARIABLE) or ".rampart", home.folder, environ)
     return EventConfig(
         path=source.path,
         deployment=home.folder,
+        state_root=state_root,
         ramp=sections.ramp,
         worker=sections.worker,
         dispatcher=sections.dispatcher,
         infra=sections.infra,
-        database_url=url or database_url.embedded(home.folder, sections.ramp.event_name),
+        database_url=url or database_url.embedded(state_root, sections.ramp.event_name),
         warnings=sections.warnings,
     )
 

@@ -10,8 +10,7 @@ from contracts.event import EventConfig
 
 def public_key_path(event: EventConfig) -> Path:
     """Tell where the public half lies: beside `worker.key_path`, else in the event's state folder."""
-    private = event.worker.key_path or event.state_dir / "id_ed25519"
-    return private.with_name(f"{private.name}.pub")
+    return event.key_path.with_name(f"{event.key_path.name}.pub")
 
 
 def public_key(event: EventConfig) -> str:

@@ -22,9 +22,9 @@ def init_event(name: str, kit: str, force: bool = False) -> None:
     from contracts.errors import AskedWrongly, KitInvalid
     from contracts.event_template import render_event
     from tasks import console
-    from tasks.events import events_folder
+    from tasks.events import events_folder, open_event
 
-    folder = Path(kit)
+    folder = Path(kit).resolve()
     if not (folder / "problem.py").is_file():
         raise KitInvalid(f"{folder} has no problem.py", hint="--kit takes the folder of a RAMP kit")
     text = render_event(name, folder)
@@ -34,6 +34,7 @@ def init_event(name: str, kit: str, force: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     console.result(f"wrote {path}")
+    open_event(str(path))
     console.next_step(f"edit {path}, then: invoke up --event {name} (with --local: no AWS account needed)")
 
 

@@ -221,6 +221,13 @@ def test_a_home_folder_is_that_of_the_environment(load: Load, deployment: Path) 
     assert event.worker.venv_dir == venv
 
 
+def test_a_rehearsal_has_state_and_database_of_its_own(load: Load, deployment: Path) -> None:
+    event = load(AWS, {"RAMPART_STATE_DIR": str(deployment / "rehearsal")})
+    assert event.key_path == deployment / "rehearsal" / "iris" / "id_ed25519"
+    assert event.database_url.get_secret_value() == f"sqlite:///{deployment}/rehearsal/iris.db"
+    assert load(AWS).state_dir == deployment / ".rampart" / "iris"
+
+
 def test_a_variable_may_be_a_number_or_a_default(load: Load) -> None:
     text = RAMP + 'worker: {worker_type: aws, timeout: "${T:-60}", profile_name: "${P:-}"}'
     assert load(text, {"T": "30"}).worker.timeout == 30
