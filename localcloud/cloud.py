@@ -124,6 +124,9 @@ class LocalCloud:
             folder = self._wanted_folder.absolute()
         claim = state.Claim(folder)
         ending.callback(claim.release)
+        for name in ("machines", "imagebuilder"):
+            shutil.rmtree(folder / name, ignore_errors=True)  # of a cloud that was killed here
+            ending.callback(shutil.rmtree, folder / name, ignore_errors=True)
         for name in ("ssh_config", "known_hosts"):
             ending.callback((folder / name).unlink, missing_ok=True)
         return folder

@@ -12,7 +12,7 @@ from moto import settings
 from moto.core.responses import ActionResult
 from moto.core.types import Base64EncodedString
 from moto.core.utils import utcnow
-from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, InvalidInstanceTypeError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.fleets import Fleet
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, Reservation, StateReason
@@ -95,9 +95,13 @@ class Instances:
         image_id = image_id or template.get("ImageId", "")
         if image_id not in backend.amis:
             raise InvalidAMIIdError([image_id])
-        reservation: Reservation = original(
-            backend, image_id, count, user_data, security_group_names, **_completed(kwargs, template)
-        )
+        try:
+            reservation: Reservation = original(
+                backend, image_id, count, user_data, security_group_names, **_completed(kwargs, template)
+            )
+        except InvalidInstanceTypeError as error:
+            wrong = f"Invalid value '{kwargs['instance_type']}' for InstanceType."
+            raise EC2ClientError("InvalidParameterValue", wrong) from error
         try:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 list(pool.map(self._bring_up, reservation.instances))

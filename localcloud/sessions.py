@@ -199,9 +199,9 @@ async def _start_on_terminal(
     ours, theirs = os.openpty()
     try:
         _set_size(theirs, size)
+        command = (sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *spawn.argv)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *spawn.argv),
-            **{"env": spawn.env, "cwd": spawn.cwd, "stdin": theirs, "stdout": theirs, "stderr": theirs},
+            *command, env=spawn.env, cwd=spawn.cwd, stdin=theirs, stdout=theirs, stderr=theirs
         )
     except OSError:
         os.close(ours)

@@ -32,6 +32,10 @@ class Claim:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (folder / "lock").exists() and any(folder.iterdir()):
+            raise AskedWrongly(
+                f"{folder} holds other things", hint="give the local cloud a folder of its own: --folder"
+            )
         self._fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not self._taken():
             os.close(self._fd)
