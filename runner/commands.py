@@ -83,16 +83,6 @@ def wait(layout: HostLayout, job_dir: str) -> tuple[str, ...]:
     return (*_supervisor(layout, job_dir), "wait", job_dir)
 
 
-def kill(layout: HostLayout, job_dir: str) -> tuple[str, ...]:
-    """End a job and everything it started; returns when all of it is dead."""
-    return (*_supervisor(layout, job_dir), "kill", job_dir)
-
-
-def remove(job_dir: str) -> tuple[str, ...]:
-    """Delete a job folder."""
-    return ("rm", "-rf", "--", job_dir)
-
-
 def end(layout: HostLayout, work: Work) -> tuple[str, ...]:
     """End an attempt's job where it still runs, then delete its folder; nothing to do is fine."""
     return ("sh", "-c", _END, "sh", job_folder(work), layout.python, SUPERVISOR)

@@ -54,6 +54,7 @@ def main() -> int:
     for verb in ("wait", "kill"):
         verbs.add_parser(verb).add_argument("folder", type=Path)
     options = parser.parse_args()
+    options.folder = options.folder.resolve()
     if options.verb == "launch":
         return launch(options)
     return wait(options.folder) if options.verb == "wait" else kill(options.folder)

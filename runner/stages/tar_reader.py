@@ -38,6 +38,7 @@ def unpack(chunks: Iterable[bytes], folder: Path, limits: Limits) -> None:
     taken = _Taken(folder, limits)
     name: str | None = None
     while header := _next_header(reader):
+        taken.count()
         if header.type in _HEADER_LIKE:
             if header.size > limits.extension_bytes:
                 raise TransferRefused("the host sent an archive with an overlong header")
@@ -96,8 +97,15 @@ class _Taken:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder = folder
         self._limits = limits
+        self._headers = 0
         self._members = 0
         self._total_bytes = 0
+
+    def count(self) -> None:
+        """Count one header, of whatever kind."""
+        self._headers += 1
+        if self._headers > 2 * self._limits.members:
+            raise TransferRefused(f"the host sent more than {self._limits.members} files")
 
     def directory(self, name: str) -> None:
         """Make a folder; the archive's own root is the folder we have."""
