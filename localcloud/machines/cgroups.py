@@ -36,8 +36,8 @@ def _usable(folder: Path) -> bool:
 
 def folders(machine: str) -> list[str]:
     """Return the groups of a machine that exist."""
-    wanted = (str(parent / _name(machine)) for parent in _parents())
-    return [folder for folder in wanted if os.path.isdir(folder)]
+    wanted = (parent / _name(machine) for parent in _parents())
+    return [str(folder) for folder in wanted if folder.is_dir()]
 
 
 def make(machine: str, memory_bytes: int) -> list[str]:

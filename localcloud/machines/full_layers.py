@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from localcloud.machines import accounts, stand_in_files
-from localcloud.machines.plan import AS_ROOT_INSIDE, RoomPlan
+from localcloud.machines.plan import AS_ROOT_INSIDE, LOGIN_UID, RoomPlan
 from localcloud.machines.visible import below
 
 _OPAQUE = "trusted.overlay.opaque"
@@ -23,7 +23,7 @@ def make_base(plan: RoomPlan, base: Path) -> None:
         # search permission for everybody: a shown environment may lie below
         made.chmod(0o711 if folder == "/root" else made.stat().st_mode & 0o7777 | 0o055)
     for name in plan.hidden_files:
-        made = _folder(base, os.path.dirname(name)) / os.path.basename(name)
+        made = _folder(base, str(Path(name).parent)) / Path(name).name
         os.mknod(made, stat.S_IFCHR, os.makedev(0, 0))  # overlayfs's sign for "removed"
     for folder in plan.shown:
         _folder(base, folder, hidden=plan.hidden)
@@ -38,19 +38,19 @@ def make_login(base: Path, layer: Path, login_user: str) -> None:
         (etc / name).write_text(text)
         (etc / name).chmod(accounts.MODES[name])
     home = _folder(layer, "/home") / login_user
-    if os.path.isdir("/etc/skel"):
+    if Path("/etc/skel").is_dir():
         shutil.copytree("/etc/skel", home, symlinks=True)
     else:
         home.mkdir()
     home.chmod(0o755)
     for path in (home, *home.rglob("*")):
-        os.chown(path, accounts.LOGIN_UID, accounts.LOGIN_UID, follow_symlinks=False)
+        os.chown(path, LOGIN_UID, LOGIN_UID, follow_symlinks=False)
     if (base / "home").exists():
         os.setxattr(layer / "home", _OPAQUE, b"y")
 
 
 def _stand_ins(plan: RoomPlan, base: Path) -> None:
-    tools = _folder(base, os.path.dirname(AS_ROOT_INSIDE))
+    tools = _folder(base, str(Path(AS_ROOT_INSIDE).parent))
     stand_in_files.install(tools, _folder(base, "/usr/local/bin"), plan)
     as_root = base / AS_ROOT_INSIDE.lstrip("/")
     shutil.copyfile(shutil.which("setpriv") or "/usr/bin/setpriv", as_root)
@@ -67,9 +67,9 @@ def _folder(layer: Path, path: str, *, hidden: tuple[str, ...] = ()) -> Path:
             continue
         made.mkdir(mode=0o755)
         made.chmod(0o755)
-        original = "/" + str(made.relative_to(layer))
-        if os.path.isdir(original) and not below(original, hidden):
-            found = os.stat(original)
+        original = Path("/") / made.relative_to(layer)
+        if original.is_dir() and not below(str(original), hidden):
+            found = original.stat()
             os.chown(made, found.st_uid, found.st_gid)
             made.chmod(stat.S_IMODE(found.st_mode))
     return made

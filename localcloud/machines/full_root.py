@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def assemble(plan: RoomPlan, machine: Path, layers: Sequence[str], calls: Path) 
     mount_devices(root)
     share_memory_folders(root, plan.memory_bytes)
     for folder in plan.shown:
-        os.makedirs(root + folder, exist_ok=True)
+        Path(root + folder).mkdir(parents=True, exist_ok=True)
         linux.bind(folder, root + folder, read_only=True)
     share_calls(root, calls)
 
@@ -40,11 +39,11 @@ def mount_proc(root: str) -> None:
     linux.mount("proc", f"{root}/proc", "proc", _QUIET | linux.MS_NOEXEC)
     for name in _KERNEL_KNOBS:
         path = f"{root}/proc/{name}"
-        if os.path.exists(path):
+        if Path(path).exists():
             linux.bind(path, path, read_only=True)
     for name in _KERNEL_SECRETS:
         path = f"{root}/proc/{name}"
-        if os.path.exists(path):
+        if Path(path).exists():
             linux.bind("/dev/null", path)
 
 
@@ -56,23 +55,24 @@ def mount_devices(root: str) -> None:
         Path(dev, name).touch()
         linux.bind(f"/dev/{name}", f"{dev}/{name}")
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
-        os.symlink(target, f"{dev}/{name}")
-    os.mkdir(f"{dev}/pts")
+        Path(dev, name).symlink_to(target)
+    Path(dev, "pts").mkdir()
     linux.mount("devpts", f"{dev}/pts", "devpts", linux.MS_NOSUID | linux.MS_NOEXEC, "newinstance,ptmxmode=0666")
-    os.symlink("pts/ptmx", f"{dev}/ptmx")
-    os.mkdir(f"{dev}/shm")
+    Path(dev, "ptmx").symlink_to("pts/ptmx")
+    Path(dev, "shm").mkdir()
 
 
 def share_memory_folders(root: str, memory_bytes: int) -> None:
     """Mount the folders that are empty after every boot."""
     for folder, mode in (("/tmp", "1777"), ("/dev/shm", "1777"), ("/run", "755")):  # noqa: S108 - the machine's own
         linux.mount("tmpfs", root + folder, "tmpfs", _QUIET, f"mode={mode},size={memory_bytes}")
-    os.makedirs(f"{root}/run/lock", exist_ok=True)
-    os.chmod(f"{root}/run/lock", 0o1777)
+    lock = Path(root, "run", "lock")
+    lock.mkdir()
+    lock.chmod(0o1777)
 
 
 def share_calls(root: str, calls: Path) -> None:
     """Show the file the stand-ins write their calls to."""
-    os.mkdir(root + INSIDE)
+    Path(root + INSIDE).mkdir()
     Path(root + CALLS_INSIDE).touch()
     linux.bind(str(calls), root + CALLS_INSIDE)

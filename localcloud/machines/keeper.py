@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from localcloud.machines import boot, cgroups, linux
 from localcloud.machines.full_store import FullStore
+from localcloud.machines.level import Level
 from localcloud.machines.plan import EXIT_REBOOT, RoomPlan
 from localcloud.machines.user_store import UserStore
 
@@ -46,7 +47,7 @@ class Keeper:
 
     def __init__(self, plan: RoomPlan) -> None:
         self._plan = plan
-        self._store: Store = FullStore(plan) if plan.level == "full" else UserStore(plan)
+        self._store: Store = FullStore(plan) if plan.level == Level.FULL else UserStore(plan)
         self._running: dict[str, boot.Booted] = {}
 
     def create(self, machine: str, image: str | None, login_user: str) -> dict[str, Any]:
@@ -135,10 +136,16 @@ class Keeper:
             del self._running[machine]
             self._let_go(machine, running)
             if os.waitstatus_to_exitcode(status) == EXIT_REBOOT:
-                news.append({"event": "rebooted", "machine": machine, **self.start(machine)})
+                news.append(self._again(machine))
             else:
                 news.append({"event": "ended", "machine": machine})
         return news
+
+    def _again(self, machine: str) -> dict[str, Any]:
+        try:
+            return {"event": "rebooted", "machine": machine, **self.start(machine)}
+        except OSError:
+            return {"event": "ended", "machine": machine}
 
     def close(self) -> None:
         for running in self._running.values():
@@ -151,8 +158,8 @@ class Keeper:
 def main(fd: int) -> None:
     """Serve the owner on the socket `fd` until it closes; the plan of the room is its first message."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's business
-    soft_hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft_hard, soft_hard))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # five namespaces a machine
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     owner = socket.socket(fileno=fd)
     try:
         keeper = Keeper(RoomPlan.from_json(owner.recv(_MESSAGE_BYTES).decode()))
@@ -172,12 +179,12 @@ def _serve(owner: socket.socket, keeper: Keeper) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
-        readable, _, _ = select.select([owner, wake_reader], [], [])
+        readable, _, _ = select.select([owner.fileno(), wake_reader], [], [])
         if wake_reader in readable:
             os.read(wake_reader, 4096)
             for news in keeper.ended():
                 _tell(owner, news)
-        if owner in readable:
+        if owner.fileno() in readable:
             message = owner.recv(_MESSAGE_BYTES)
             if not message:
                 return

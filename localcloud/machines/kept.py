@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
@@ -14,12 +15,13 @@ from typing import Any
 
 from contracts.errors import CommandFailed, HostGone, RampartError
 from localcloud.machines import stand_in_files
+from localcloud.machines.level import Level
 from localcloud.machines.machine import NO_ENVIRONMENT, Spawn
 from localcloud.machines.plan import LOGIN_UID, SEARCH_PATH, RoomPlan
 
 _MESSAGE_BYTES = 1 << 16
 _FILE_BYTES = 1 << 36
-_WRITE_S = 60
+_SHORT_S = 60
 _OPTION = {"mnt": "mount"}  # nsenter's name of a namespace where it is not the kernel's
 # what root may do inside: all that installing software takes, nothing that reaches the kernel or another machine
 _CAPABILITIES = (
@@ -50,6 +52,10 @@ chown "$3:" "$temporary"
 mv -f "$temporary" "$1"
 """
 
+_ADD_USER = (
+    'id -u "$1" >/dev/null 2>&1 || useradd -m -s /bin/bash -G "$(stat -c %G /usr/local/lib/rampart/as-root)" "$1"'
+)
+
 
 class KeeperProcess:
     """The keeper and the one conversation with it: a request, its answer, and news in between."""
@@ -68,6 +74,7 @@ class KeeperProcess:
                 [sys.executable, "-I", "-S", "-c", _KEEPER, root, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 env={"PATH": SEARCH_PATH},
                 start_new_session=True,
             )
@@ -90,7 +97,8 @@ class KeeperProcess:
 
     def close(self) -> None:
         """Hang up and wait: the keeper ends every machine first."""
-        self._socket.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it may have ended before us
+            self._socket.shutdown(socket.SHUT_WR)
         self._process.wait()
         self._listener.join()
         self._socket.close()
@@ -174,15 +182,19 @@ class KeptMachine:
         return {}
 
     def write_file(self, path: str, data: bytes, *, mode: int, owner: str) -> None:
-        owner = owner if self._plan.level == "full" else "root"
-        spawn = self.spawn(["sh", "-c", _WRITE, "sh", path, f"{mode:o}", owner], user="root")
+        owner = owner if self._plan.level == Level.FULL else "root"
+        self.run_as_root(["sh", "-c", _WRITE, "sh", path, f"{mode:o}", owner], f"write {path}", data)
+
+    def run_as_root(self, argv: Sequence[str], purpose: str, data: bytes = b"") -> None:
+        """Run a short command inside; raises CommandFailed with its last words."""
+        spawn = self.spawn(argv, user="root")
         done = subprocess.run(
-            spawn.argv, env=spawn.env, cwd=spawn.cwd, input=data, capture_output=True, timeout=_WRITE_S, check=False
+            spawn.argv, env=spawn.env, cwd=spawn.cwd, input=data, capture_output=True, timeout=_SHORT_S, check=False
         )
         if done.returncode != 0:
             tail = done.stderr.decode(errors="replace")[-500:]
             raise CommandFailed(
-                f"could not write {path} on {self.instance_id}: {tail.strip()}",
+                f"could not {purpose} on {self.instance_id}: {tail.strip()}",
                 exit_code=done.returncode,
                 output_tail=tail,
                 hint="at the level user only /home, /opt, /etc, /usr/local, /var/lib, /run and /tmp can be written",
@@ -209,7 +221,7 @@ class KeptMachine:
         self._on_destroy()
 
     def _become(self, user: str) -> Sequence[str]:
-        if self._plan.level == "full":
+        if self._plan.level == Level.FULL:
             bounds = "-all," + ",".join(f"+{name}" for name in _CAPABILITIES)
             return (
                 *("setpriv", "--reuid", user, "--regid", user, "--init-groups"),
@@ -222,7 +234,7 @@ class KeptMachine:
     def _login_environment(self, user: str) -> dict[str, str]:
         home = "/root" if user == "root" else f"/home/{user}"
         found = {"HOME": home, "USER": user, "LOGNAME": user, "SHELL": "/bin/bash", "LANG": "C.UTF-8"}
-        if self._plan.level != "full":
+        if self._plan.level != Level.FULL:
             found["TAR_OPTIONS"] = "--no-same-owner"  # root has one user id here and cannot give files away
         return {**found, "PATH": SEARCH_PATH, "RAMPART_MACHINE": self.instance_id}
 
@@ -233,18 +245,17 @@ class KeptMachine:
         return limits
 
 
-
-
 class KeptRoom:
     """The machines of one keeper."""
 
     def __init__(self, plan: RoomPlan) -> None:
         self._plan = plan
         self._machines: dict[str, tuple[KeptMachine, Callable[[], None] | None]] = {}
+        self._logins: dict[str, str] = {}  # image -> the login user it was made for
         folder = Path(plan.folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "calls").mkdir(exist_ok=True)
-        if plan.level == "user":
+        if plan.level == Level.USER:
             tools = folder / "stand-ins" / "lib" / "rampart"
             links = folder / "stand-ins" / "bin"
             for made in (tools, links):
@@ -255,21 +266,25 @@ class KeptRoom:
     def create(
         self, instance_id: str, image_id: str | None, login_user: str, on_shutdown: Callable[[], None] | None
     ) -> KeptMachine:
-        machine = KeptMachine(
-            self._plan, self._keeper, instance_id, login_user, lambda: self._forget(instance_id)
-        )
+        machine = KeptMachine(self._plan, self._keeper, instance_id, login_user, lambda: self._forget(instance_id))
         self._machines[instance_id] = (machine, on_shutdown)
         try:
-            machine.moved(
-                self._keeper.ask("create", machine=instance_id, image=image_id, login_user=login_user)
-            )
+            machine.moved(self._keeper.ask("create", machine=instance_id, image=image_id, login_user=login_user))
+            self._give_login(machine, image_id)
         except BaseException:
             self._forget(instance_id)
             raise
         return machine
 
+    def _give_login(self, machine: KeptMachine, image_id: str | None) -> None:
+        """Make the login user in a machine whose image was made for another one; user machines have it already."""
+        made_for = self._logins.get(image_id or "", machine.login_user)
+        if made_for != machine.login_user and self._plan.level == Level.FULL:
+            machine.run_as_root(["sh", "-c", _ADD_USER, "sh", machine.login_user], f"make {machine.login_user}")
+
     def snapshot(self, instance_id: str, image_id: str) -> None:
         self._keeper.ask("snapshot", machine=instance_id, image=image_id)
+        self._logins[image_id] = self._machines[instance_id][0].login_user
 
     def forget_image(self, image_id: str) -> None:
         self._keeper.ask("forget_image", image=image_id)

@@ -18,11 +18,13 @@ from localcloud.machines.plan import RoomPlan
 
 _FILE_BLOCKS = 1 << 27  # of 512 bytes: 64 GiB
 _LIMIT = 'ulimit -c 0; ulimit -f "$1" 2>/dev/null; ulimit -d "$2" 2>/dev/null; shift 2; exec "$@"'
+# a login shell forgets PATH before it reads this file
+_PROFILE = "PATH={folder}/bin:$PATH\nexport PATH\n[ ! -f ~/.bashrc ] || . ~/.bashrc\n"
 
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    """A copy of what a machine owned, and the path it was copied from."""
+    """A copy of what a machine owned, and the machine's folder it was copied from."""
 
     own: Path
     made_at: str
@@ -129,7 +131,7 @@ class PlainRoom:
         if image_id is not None:
             image = self._images[image_id]
             trees.copy(image.own, machine.own)
-            trees.replace_path(machine.own, image.made_at, str(machine.own))
+            trees.replace_path(machine.own, image.made_at, str(folder))
         for made in (machine.own / "home", machine.own / "prefix", folder / "tmp", folder / "bin", folder / "tools"):
             made.mkdir(parents=True, exist_ok=True)
         settings = {
@@ -140,15 +142,19 @@ class PlainRoom:
             "HOMES": str(machine.own / "homes"),
         }
         stand_in_files.write(folder / "tools", folder / "bin", settings, self._plan.stand_ins)
+        for name in (".profile", ".bash_profile"):
+            profile = machine.own / "home" / name
+            if not profile.exists():
+                profile.write_text(_PROFILE.format(folder=folder))
         machine.on_destroy = lambda: self._forget(instance_id)
         self._machines[instance_id] = (machine, on_shutdown)
         return machine
 
     def snapshot(self, instance_id: str, image_id: str) -> None:
-        own = self._machines[instance_id][0].own
+        machine = self._machines[instance_id][0]
         image = self._folder / "images" / image_id
-        trees.copy(own, image)
-        self._images[image_id] = _Image(image, str(own))
+        trees.copy(machine.own, image)
+        self._images[image_id] = _Image(image, str(machine.folder))
 
     def forget_image(self, image_id: str) -> None:
         trees.remove(self._images.pop(image_id).own)

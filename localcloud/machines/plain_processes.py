@@ -67,15 +67,13 @@ def _linux(folder: Path) -> Iterator[_Process]:
             if state in "ZX":
                 continue
             marked = _works_in(entry, folder) or marker in (entry / "environ").read_bytes().split(b"\0")
-        except PermissionError:
-            continue
-        except OSError:
+        except OSError:  # it has ended, or is another user's
             continue
         yield _Process(int(entry.name), int(parent), int(group), marked)
 
 
 def _works_in(entry: Path, folder: Path) -> bool:
-    return Path(os.readlink(entry / "cwd").removesuffix(" (deleted)")).is_relative_to(folder)
+    return Path(str((entry / "cwd").readlink()).removesuffix(" (deleted)")).is_relative_to(folder)
 
 
 def _elsewhere(folder: Path) -> Iterator[_Process]:

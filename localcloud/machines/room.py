@@ -31,8 +31,9 @@ class MachineRoom:
     """A folder of machines that end with it. Close it, or use it in a `with`.
 
     `environment` is shown read-only inside every machine at its own path, with the interpreter it was made from;
-    `masked` folders are empty inside. `real_packages` lets package managers and everything else of the machines use
-    this machine's network. `memory_bytes` bounds each machine as a whole where control groups can be had.
+    `masked` folders are empty inside. `real_packages` lets the package managers of full machines, and everything else
+    in them, use this machine's network; at the other levels it changes nothing. `memory_bytes` bounds each machine as
+    a whole where control groups can be had, else each of its processes.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class MachineRoom:
             hidden=visible.hidden_folders([*masked, Path(place)]),
             hidden_files=visible.hidden_files(),
             stand_ins=stand_in_files.names(level.value, real_packages=real_packages),
-            own_network=not real_packages,
+            own_network=not (real_packages and level is Level.FULL),
             memory_bytes=memory_bytes,
         )
         self._known_images: set[str] = set()

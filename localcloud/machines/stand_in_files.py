@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from localcloud.machines.level import Level
 from localcloud.machines.plan import AS_ROOT_INSIDE, CALLS_INSIDE, SEARCH_PATH, RoomPlan
 
 # no service manager runs in a machine, and the machine around it must never be switched off
@@ -25,7 +26,7 @@ _NEED_ROOT = (
 
 def names(level: str, *, real_packages: bool) -> tuple[str, ...]:
     """Return the tools that are stood in for."""
-    if level == "full":
+    if level == Level.FULL:
         return _ALWAYS if real_packages else (*_ALWAYS, *_PACKAGES)
     return (*_ALWAYS, *_PACKAGES, *_NEED_ROOT)
 

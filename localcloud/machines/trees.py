@@ -45,7 +45,7 @@ def replace_path(folder: Path, old: str, new: str) -> None:
         for name in (*folders, *files):
             path = Path(parent, name)
             if path.is_symlink():
-                target = os.readlink(path)
+                target = str(path.readlink())
                 if old in target:
                     path.unlink()
                     path.symlink_to(target.replace(old, new))

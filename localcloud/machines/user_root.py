@@ -27,7 +27,7 @@ def assemble(plan: RoomPlan, machine: Path, calls: Path) -> None:
     linux.bind("/", root, read_only=True, recursive=True)
     for name, below_it in OWN_FOLDERS.items():
         place = root + _PLACES[name]
-        if not os.path.isdir(place):
+        if not Path(place).is_dir():
             continue
         if below_it is None:
             linux.bind(f"own/{name}", place)
@@ -40,15 +40,15 @@ def assemble(plan: RoomPlan, machine: Path, calls: Path) -> None:
     full_root.share_memory_folders(root, plan.memory_bytes)
     _hide(plan, root)
     for folder in plan.shown:
-        os.makedirs(root + folder, exist_ok=True)
+        Path(root + folder).mkdir(parents=True, exist_ok=True)
         linux.bind(folder, root + folder, read_only=True, recursive=True)
     full_root.share_calls(root, calls)
 
 
 def _hide(plan: RoomPlan, root: str) -> None:
     for folder in plan.hidden:
-        if not below(folder, ("/home", "/opt", "/tmp", "/run")) and os.path.isdir(root + folder):  # noqa: S108
+        if not below(folder, ("/home", "/opt", "/tmp", "/run")) and Path(root + folder).is_dir():  # noqa: S108
             linux.mount("tmpfs", root + folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=1m")
     for name in plan.hidden_files:
-        if os.path.isfile(root + name):
+        if Path(root + name).is_file():
             linux.bind("/dev/null", root + name)

@@ -34,8 +34,10 @@ class UserStore:
             (folder / "own" / name).mkdir(parents=True, exist_ok=True)
             (folder / "work" / name).mkdir()
         etc = folder / "own" / "etc"
-        if not (etc / "passwd").exists():
-            for name, text in accounts.with_login_user(Path("/etc"), login_user).items():
+        known = etc / "passwd"
+        if not known.exists() or f"\n{login_user}:" not in known.read_text():
+            source = etc if known.exists() else Path("/etc")
+            for name, text in accounts.with_login_user(source, login_user).items():
                 (etc / name).write_text(text)
                 (etc / name).chmod(accounts.MODES[name])
         (folder / "own" / "home" / login_user).mkdir(exist_ok=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -27,6 +25,10 @@ PRIVATE_FOLDERS = (
     "/etc/NetworkManager/system-connections",
     "/etc/wireguard",
 )
+# what may lie in `/` and is the system's; every other folder there is somebody's work
+SYSTEM_FOLDERS = frozenset(
+    "bin boot dev etc gnu lib lib32 lib64 libx32 nix opt proc run sbin snap sys tmp usr var".split()
+)
 PRIVATE_FILES = ("/etc/ssh/ssh_host_*_key", "/etc/sudoers", "/etc/machine-id", "/etc/krb5.keytab")
 
 
@@ -46,15 +48,20 @@ def environment_folders(environment: Path) -> tuple[str, ...]:
 
 
 def hidden_folders(masked: Sequence[Path]) -> tuple[str, ...]:
-    """Return the folders to show empty: the private ones that exist here, plus `masked`."""
+    """Return the folders to show empty: the private ones that exist here, those no system has, plus `masked`."""
+    unknown = (
+        folder for folder in Path("/").iterdir() if folder.name not in SYSTEM_FOLDERS and not folder.is_symlink()
+    )
     return _outermost(
-        os.path.realpath(folder) for folder in (*PRIVATE_FOLDERS, *map(str, masked)) if os.path.isdir(folder)
+        str(folder.resolve()) for folder in (*map(Path, PRIVATE_FOLDERS), *unknown, *masked) if _is_folder(folder)
     )
 
 
 def hidden_files() -> tuple[str, ...]:
     """Return the single files to hide that exist here."""
-    return tuple(sorted(name for pattern in PRIVATE_FILES for name in glob.glob(pattern) if os.path.isfile(name)))
+    return tuple(
+        sorted(str(name) for pattern in PRIVATE_FILES for name in Path("/").glob(pattern.lstrip("/")) if name.is_file())
+    )
 
 
 def below(path: str, folders: Iterable[str]) -> bool:
@@ -68,3 +75,10 @@ def _outermost(paths: Iterable[str]) -> tuple[str, ...]:
         if path != "/" and not below(path, kept):
             kept.append(path)
     return tuple(kept)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:  # what we may not see, the machines may not either
+        return False
