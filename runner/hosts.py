@@ -19,6 +19,7 @@ from runner.layout import find_layout
 from runner.ports import Instances, Transport
 
 _log = logging.getLogger(__name__)
+_FIRST_PAUSE_S = 0.1
 _MARGIN_S = 900.0  # for pushing and pulling, beyond boot and run, before a host ends itself
 
 
@@ -62,7 +63,7 @@ class Ec2Hosts:
         new_host_key: Callable[[], HostKey],
         now: Callable[[], datetime],
         interruption: Interruption,
-        poll_s: float = 2.0,
+        longest_pause_s: float = 2.0,
     ) -> None:
         self._settings = settings
         self._instances = instances
@@ -70,7 +71,7 @@ class Ec2Hosts:
         self._new_host_key = new_host_key
         self._now = now
         self._interruption = interruption
-        self._poll_s = poll_s
+        self._longest_pause_s = longest_pause_s
         self._subnet_turn = 0
         self._lock = threading.Lock()
 
@@ -134,6 +135,7 @@ class Ec2Hosts:
     def _await_host(self, claimed: Claimed, launched: Instance, host_key: HostKey) -> Provisioned:
         deadline = self._now() + timedelta(seconds=self._settings.boot_timeout_s)
         instance, reason = launched, "it has no address yet"
+        pause_s = _FIRST_PAUSE_S
         while True:
             if instance.address and instance.state == "running":
                 try:
@@ -144,7 +146,8 @@ class Ec2Hosts:
                     reason = error.message
             if self._now() >= deadline:
                 raise self._boot_timeout(instance, reason)
-            self._interruption.sleep(self._poll_s)
+            self._interruption.sleep(pause_s)
+            pause_s = min(2 * pause_s, self._longest_pause_s)
             instance = self._instances.instance(launched.instance_id) or launched
             if instance.has_ended:
                 raise HostGone(

@@ -1,6 +1,6 @@
 """The commands of `invoke`: see them with invoke --list, one with invoke --help NAME."""
 
-from invoke import Collection
+from invoke.collection import Collection
 
 from tasks import images, local, provisioning, runs
 

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke import Context, Task, task
+from invoke.context import Context
+from invoke.tasks import Task, task
 
 from contracts.errors import ImageBuildFailed, RampartError
 

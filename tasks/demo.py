@@ -49,7 +49,7 @@ def run(*, keep: bool) -> None:
             if keep:
                 _stay(cloud, event)
             console.say("destroying the stack ...")
-            stack.destroy(event, local=True)
+            stack.destroy(event, local=True, tell=_nobody)
     console.say(f"done in {console.duration(time.monotonic() - began)}; nothing is left", style="bold")
     console.next_step("make your own event: invoke init-event NAME --kit PATH (README, section 'Your own event')")
 
@@ -76,7 +76,7 @@ def _enter(environment: dict[str, str], deployment: Path) -> None:
 
 def _whole_event(event: EventConfig) -> None:
     console.say("deploying the stack ...")
-    stack.up(event, local=True)
+    stack.up(event, local=True, tell=_nobody)
     image = images.build(event)
     console.say(f"  image {image.image_id} ({image.name}) is built and tested")
     for team, names in TEAMS.items():
@@ -93,6 +93,10 @@ def _report(event: EventConfig) -> None:
     submissions.show_failures(catalogue.failures(event.name))
     submissions.show_steps(catalogue.submissions(event.name))
     console.result(f"instances still up: {len(hosts.live(event))}")
+
+
+def _nobody(line: str) -> None:
+    """Resources are counted in the summary; naming each would bury the rest of the demo."""
 
 
 def _stay(cloud: LocalCloud, event: EventConfig) -> None:

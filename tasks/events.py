@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from contracts.errors import AskedWrongly, UnknownName
+from contracts.errors import AskedWrongly, RampartError, UnknownName
 from contracts.event import EventConfig
 from contracts.event_file import load_event
 
@@ -57,9 +57,13 @@ def event_of_challenge(challenge: str) -> str:
 
 def enter_local_cloud() -> None:
     """Let every AWS client of this process talk to the running local cloud."""
-    from localcloud.running import environment_of_running_cloud
+    from localcloud import state
+    from localcloud.__main__ import DEFAULT_FOLDER
 
-    os.environ.update(environment_of_running_cloud())
+    running = state.read(DEFAULT_FOLDER)
+    if running is None:
+        raise RampartError("no local cloud runs here", hint="start one in another terminal: invoke local-cloud")
+    os.environ.update(running.environment)
 
 
 def _event_file(name: str | None) -> Path:

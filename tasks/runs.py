@@ -68,10 +68,12 @@ def train_loop(
 
     Example: invoke train-loop --event iris --hunger-policy exit
     """
-    from tasks import training
+    from tasks import console, training
     from tasks.events import open_event
 
-    training.serve(open_event(event, config=config, local=local), hunger_policy=hunger_policy, terminate=terminate)
+    opened = open_event(event, config=config, local=local)
+    training.serve(opened, hunger_policy=hunger_policy, terminate=terminate)
+    console.next_step(f"invoke leaderboard --event {opened.name}{' --local' if local else ''}")
 
 
 @command(help=EVENT_HELP | LOCAL_HELP | JSON_HELP)

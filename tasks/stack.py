@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -14,6 +14,9 @@ from contracts.errors import RampartError, ToolMissing, UnknownName
 from contracts.event import EventConfig
 from contracts.stack import StackOutputs
 from tasks import console
+
+if TYPE_CHECKING:
+    from localcloud.deployer import Deployer
 
 PROJECT = "rampart"
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -23,10 +26,13 @@ class DeploymentFailed(RampartError):
     """Pulumi ended with an error; its own output says which resource."""
 
 
-def up(event: EventConfig, *, local: bool) -> StackOutputs:
-    """Deploy the event's stack; keeps its outputs for the runner. Makes the event's SSH key where it has none."""
+def up(event: EventConfig, *, local: bool, tell: Callable[[str], None] = console.say) -> StackOutputs:
+    """Deploy the event's stack; keeps its outputs for the runner. Makes the event's SSH key where it has none.
+
+    `tell` is given a line for each resource.
+    """
     _ensure_key(event)
-    raw = _up_locally(event) if local else _up_on_aws(event)
+    raw = _up_locally(event, tell) if local else _up_on_aws(event, tell)
     outputs = StackOutputs.model_validate(raw)
     path = outputs_path(event)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,12 +40,12 @@ def up(event: EventConfig, *, local: bool) -> StackOutputs:
     return outputs
 
 
-def destroy(event: EventConfig, *, local: bool) -> None:
+def destroy(event: EventConfig, *, local: bool, tell: Callable[[str], None] = console.say) -> None:
     """Remove everything the stack made."""
     if local:
-        _deployer(event).destroy()
+        console.say(_deployer(event, tell).destroy().summary)
     else:
-        _on_aws(event, lambda stack: stack.destroy(on_output=console.say))
+        _on_aws(event, lambda stack: stack.destroy(on_output=tell))
     outputs_path(event).unlink(missing_ok=True)
 
 
@@ -77,22 +83,22 @@ def _ensure_key(event: EventConfig) -> None:
         console.say(f"made the event's SSH key: {event.key_path}")
 
 
-def _up_locally(event: EventConfig) -> dict[str, Any]:
+def _up_locally(event: EventConfig, tell: Callable[[str], None]) -> dict[str, Any]:
     from infra import program
 
-    deployment = _deployer(event).up(lambda: program.build(event), project=PROJECT, stack=event.name)
+    deployment = _deployer(event, tell).up(lambda: program.build(event), project=PROJECT, stack=event.name)
     console.say(deployment.summary)
     return deployment.outputs
 
 
-def _deployer(event: EventConfig) -> Any:
+def _deployer(event: EventConfig, tell: Callable[[str], None]) -> Deployer:
     from localcloud.deployer import Deployer
 
-    return Deployer(event.state_dir / "stack.json", os.environ, on_progress=lambda step: console.say(f"  {step}"))
+    return Deployer(event.state_dir / "stack.json", os.environ, on_progress=lambda step: tell(f"  {step}"))
 
 
-def _up_on_aws(event: EventConfig) -> dict[str, Any]:
-    result = _on_aws(event, lambda stack: stack.up(on_output=console.say))
+def _up_on_aws(event: EventConfig, tell: Callable[[str], None]) -> dict[str, Any]:
+    result = _on_aws(event, lambda stack: stack.up(on_output=tell))
     return {name: output.value for name, output in result.outputs.items()}
 
 

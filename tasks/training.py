@@ -45,7 +45,6 @@ def serve(event: EventConfig, *, hunger_policy: str | None, terminate: bool = Tr
         sys.exit(1)
     if interruption.asked:
         sys.exit(130)
-    console.next_step(f"invoke leaderboard --event {event.name}")
     return summary
 
 

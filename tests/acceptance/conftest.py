@@ -1,0 +1,92 @@
+"""Run the commands a person would type, in a deployment folder of the test's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+INVOKE = (str(Path(sys.executable).with_name("invoke")), "--search-root", str(REPOSITORY))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    def __str__(self) -> str:
+        return f"exit code {self.exit_code}\n--- out\n{self.out}\n--- err\n{self.err}"
+
+
+@dataclass
+class Deployment:
+    """A folder with the example challenge, where commands are run."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def invoke(self, *words: str, timeout_s: float = 120, **extra: str) -> Answer:
+        """Run one `invoke` command to its end."""
+        return self.run(*INVOKE, *words, timeout_s=timeout_s, **extra)
+
+    def run(self, *argv: str, timeout_s: float = 120, **extra: str) -> Answer:
+        """Run any program to its end, in this folder."""
+        done = subprocess.run(
+            argv, cwd=self.folder, env=self.variables(extra), capture_output=True, text=True, timeout=timeout_s,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start one `invoke` command and go on; in a process group of its own, as a terminal would."""
+        return subprocess.Popen(
+            (*INVOKE, *words), cwd=self.folder, env=self.variables({}), text=True, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def variables(self, extra: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a user's shell: nothing of AWS or Rampart but what the test says."""
+        mine = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RAMPART_"))}
+        return {**mine, **self.environment, **extra}
+
+    def write_event(self, text: str, *, name: str = "iris") -> Path:
+        """Put an event file where `--event NAME` finds it."""
+        path = self.folder / "events" / name / "config.yml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    """An empty deployment with the example kit."""
+    copy_example(tmp_path)
+    return Deployment(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def new_deployment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Deployment]:
+    """Make a deployment with the example kit, for fixtures that live longer than a test."""
+
+    def make(name: str) -> Deployment:
+        folder = tmp_path_factory.mktemp(name)
+        copy_example(folder)
+        return Deployment(folder)
+
+    return make
+
+
+def copy_example(folder: Path) -> None:
+    """Copy the example kit, without what runs left in it."""
+    without = shutil.ignore_patterns("__pycache__", "training_output")
+    shutil.copytree(REPOSITORY / "examples" / "iris", folder / "examples" / "iris", ignore=without)
