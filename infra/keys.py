@@ -8,15 +8,13 @@ from contracts.errors import KeyFileInvalid
 from contracts.event import EventConfig
 
 
-def public_key_path(event: EventConfig) -> Path:
-    """Tell where the public half lies: beside `worker.key_path`, else in the event's state folder."""
-    return event.key_path.with_name(f"{event.key_path.name}.pub")
-
-
 def public_key(event: EventConfig) -> str:
-    """Read it as `<type> <base64>`, without the comment, which may name a person; raises KeyFileInvalid."""
-    path = public_key_path(event)
-    private = path.with_suffix("")
+    """Read the file beside the private key: `<type> <base64>` without the comment, which may name a person.
+
+    Raises KeyFileInvalid.
+    """
+    private = event.key_path
+    path = private.with_name(f"{private.name}.pub")
     try:
         fields = path.read_text(encoding="ascii").split()
     except OSError as error:

@@ -44,15 +44,15 @@ def run(program: Program, monitor: Monitor, *, project: str, stack: str, stop: C
 
     with _ONE_AT_A_TIME:
         thread = threading.Thread(target=body, name=f"deploy-{stack}")
-        thread.start()
         try:
+            thread.start()
             ended.wait()  # an interrupted join would take a running thread for an ended one (Python up to 3.12)
         except BaseException:
             stop()
-            ended.wait()
+            if thread.ident is not None:
+                ended.wait()
             raise
-        finally:
-            thread.join(timeout=1)
+        thread.join()
     if monitor.failure is not None:
         raise monitor.failure
     if raised:
