@@ -14,7 +14,7 @@ from moto.core.types import Base64EncodedString
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, InvalidInstanceTypeError
 from moto.ec2.models import EC2Backend
-from moto.ec2.models.fleets import Fleet
+from moto.ec2.models.fleets import Fleet, FleetsBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, Reservation, StateReason
 from moto.ec2.models.spot_requests import SpotFleetLaunchSpec, SpotInstanceRequest
 from moto.ec2.responses.general import General
@@ -47,6 +47,7 @@ class Instances:
         patches.wrap(Instance, "start", self._start)
         patches.wrap(Instance, "stop", self._stop)
         patches.wrap(Instance, "terminate", self._terminate)
+        patches.wrap(FleetsBackend, "create_fleet", _create_fleet)
         patches.wrap(Fleet, "create_on_demand_requests", _create_on_demand_requests)
         patches.wrap(SpotInstanceRequest, "launch_instance", _launch_spot_instance)
         patches.wrap(General, "get_console_output", self._get_console_output)
@@ -242,6 +243,14 @@ def _completed(kwargs: dict[str, Any], template: dict[str, Any]) -> dict[str, An
         "nics": None if kwargs.get("subnet_id") else template.get("NetworkInterfaces"),
     }
     return {**kwargs, **{name: value for name, value in taken.items() if value and not kwargs.get(name)}}
+
+
+def _create_fleet(original: Original, backend: EC2Backend, **asked: Any) -> Fleet:
+    """moto fails at spot options without a strategy; EC2 has a default."""
+    if asked["spot_options"]:
+        asked["spot_options"] = {"AllocationStrategy": "lowest-price", **asked["spot_options"]}
+    fleet: Fleet = original(backend, **asked)
+    return fleet
 
 
 def _create_on_demand_requests(_original: Original, fleet: Fleet, weight_to_add: float) -> None:

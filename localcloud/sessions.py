@@ -17,6 +17,7 @@ from typing import Any
 
 import asyncssh
 
+from contracts.errors import RampartError
 from localcloud.machines import Machine
 
 _CHUNK_BYTES = 64 * 1024
@@ -121,9 +122,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
     async def _run(self) -> None:
         try:
             self._child = child = await self._start()
-        except OSError as error:
+        except (OSError, RampartError) as error:
             self._chan.write_stderr(f"cannot start: {error}\n".encode())
-            self._chan.exit(127)
+            self._chan.exit(255)
             return
         feeding = asyncio.create_task(self._feed(child.stdin))
         working = asyncio.create_task(self._carry(child))

@@ -76,13 +76,12 @@ def test_many_sessions_at_once_each_get_their_own_answer(cloud: Cloud, address: 
 
 
 def test_death_by_a_signal_is_told_as_such(cloud: Cloud, address: str) -> None:
-    async def die() -> asyncssh.SSHCompletedProcess:
+    async def die() -> tuple[int | None, str]:
         async with await connect(cloud, address) as connection:
-            ended = await connection.run("kill -TERM $$")
-        return ended
+            done = await connection.run("kill -TERM $$")
+        return done.exit_status, (done.exit_signal or ("",))[0]
 
-    done = asyncio.run(die())
-    assert (done.exit_status, (done.exit_signal or ("",))[0]) == (-1, "TERM")
+    assert asyncio.run(die()) == (-1, "TERM")
 
 
 def test_an_interactive_shell_has_a_terminal(cloud: Cloud, address: str) -> None:

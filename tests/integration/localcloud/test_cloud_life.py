@@ -172,6 +172,41 @@ def test_an_instant_fleet_launches_hosts_as_its_template_says(cloud: Cloud) -> N
     ec2.delete_launch_template(LaunchTemplateId=template["LaunchTemplateId"])
 
 
+def test_a_spot_fleet_needs_no_strategy_and_its_requests_end_with_the_instances(cloud: Cloud) -> None:
+    ec2 = cloud.client("ec2")
+    data = {"ImageId": cloud.image(), "InstanceType": "t3.small", "KeyName": KEY_NAME}
+    ec2.create_launch_template(LaunchTemplateName="spot", LaunchTemplateData=data)
+    fleet = ec2.create_fleet(
+        Type="instant",
+        SpotOptions={"MaxTotalPrice": "1"},
+        TargetCapacitySpecification={"TotalTargetCapacity": 1, "DefaultTargetCapacityType": "spot"},
+        LaunchTemplateConfigs=[{"LaunchTemplateSpecification": {"LaunchTemplateName": "spot", "Version": "$Latest"}}],
+    )
+    instance = cloud.describe(fleet["Instances"][0]["InstanceIds"][0])
+    assert instance["InstanceLifecycle"] == "spot"
+    assert cloud.ssh(instance["PublicIpAddress"], "true").returncode == 0
+    cloud.terminate(instance["InstanceId"])
+    asked = {"SpotInstanceRequestIds": [instance["SpotInstanceRequestId"]]}
+    request = ec2.describe_spot_instance_requests(**asked)["SpotInstanceRequests"][0]
+    assert (request["State"], request["Status"]["Code"]) == ("closed", "instance-terminated-by-user")
+    ec2.delete_launch_template(LaunchTemplateName="spot")
+
+
+def test_a_stopped_instance_can_become_an_image(cloud: Cloud) -> None:
+    source = cloud.launch()
+    cloud.ssh(source["PublicIpAddress"], "echo inside > ~/note; sync")
+    ec2 = cloud.client("ec2")
+    ec2.stop_instances(InstanceIds=[source["InstanceId"]])
+    image_id = ec2.create_image(InstanceId=source["InstanceId"], Name="stopped 1")["ImageId"]
+    cloud.terminate(source["InstanceId"])
+    copy = cloud.launch(
+        ImageId=ec2.copy_image(SourceImageId=image_id, SourceRegion="us-east-1", Name="copy of stopped 1")["ImageId"]
+    )
+    ec2.deregister_image(ImageId=image_id)
+    assert cloud.ssh(copy["PublicIpAddress"], "cat ~/note").stdout == b"inside\n"
+    cloud.terminate(copy["InstanceId"])
+
+
 def test_an_image_carries_what_its_instance_had(cloud: Cloud) -> None:
     source = cloud.launch()
     cloud.ssh(source["PublicIpAddress"], "echo inside > ~/note")
