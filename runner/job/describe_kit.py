@@ -3,13 +3,16 @@
 Usage: describe_kit.py KIT_DIR DATA_DIR. Whatever the kit prints goes to standard error.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
 import warnings
+from typing import Any
 
 
-def describe(kit_dir, data_dir):  # type: ignore[no-untyped-def]
+def describe(kit_dir: str, data_dir: str) -> dict[str, Any]:
     """Load the kit as ramp-test does and say what it declares."""
     from rampwf.utils.testing import assert_read_problem
 
@@ -31,7 +34,7 @@ def describe(kit_dir, data_dir):  # type: ignore[no-untyped-def]
     }
 
 
-def main():  # type: ignore[no-untyped-def]
+def main() -> None:
     """Keep standard output for the answer alone."""
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

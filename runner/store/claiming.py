@@ -24,8 +24,11 @@ from runner.store.tables import (
 from runner.store.times import naive_utc
 
 
-def oldest_new(connection: Connection, event: str, limit: int) -> Sequence[Any]:
-    """Lock and give the rows to claim; on PostgreSQL those another dispatcher is just taking are passed over."""
+def oldest_new(connection: Connection, event: str, limit: int, only: tuple[str, str] | None = None) -> Sequence[Any]:
+    """Lock and give the rows to claim, of all or of `only` one team's submission of that name.
+
+    On PostgreSQL those another dispatcher is just taking are passed over.
+    """
     query = (
         select(submissions.c.id, submissions.c.name, teams.c.name.label("team"))
         .join(event_teams, event_teams.c.id == submissions.c.event_team_id)
@@ -40,6 +43,8 @@ def oldest_new(connection: Connection, event: str, limit: int) -> Sequence[Any]:
         .limit(limit)
         .with_for_update(of=submissions, skip_locked=True)
     )
+    if only is not None:
+        query = query.where(teams.c.name == only[0], submissions.c.name == only[1])
     return connection.execute(query).all()
 
 

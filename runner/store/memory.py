@@ -72,6 +72,15 @@ class MemoryStore:
             waiting = [one for one in self._in_order() if one.state is State.NEW][: max(0, limit)]
             return [self._claimed(one, kit, now) for one in waiting]
 
+    def claim_one(self, event: str, team: str, submission: str) -> Claimed | None:
+        """Take the one submission if it is new, whatever stands before it."""
+        with self._lock:
+            kit = self._described(event)
+            for one in self._in_order():
+                if (one.team, one.name, one.state) == (team, submission, State.NEW):
+                    return self._claimed(one, kit, self._clock())
+        return None
+
     def stage_started(self, work: Work, stage: Stage, host_id: str = "") -> None:
         """Note that a run entered a stage; a run that has ended stays as it is."""
         with self._lock:

@@ -37,29 +37,11 @@ class SqlStore:
         """Take the `limit` oldest new submissions; raises UnknownName when the database has no such event."""
         if limit < 1:
             return []
-        now = self._clock()
-        with self.database.writing() as connection:
-            waiting = claiming.oldest_new(connection, event, limit)
-            if not waiting:
-                claiming.check_event(connection, event)
-                return []
-            ids = [row.id for row in waiting]
-            claiming.send_to_training(connection, ids, now)
-            numbers = claiming.next_numbers(connection, ids)
-            expected = claiming.expected_output(connection, ids)
-            works = [
-                work_order(
-                    self._event,
-                    submission_id=row.id,
-                    team=row.team,
-                    submission=row.name,
-                    run=numbers[row.id],
-                    expected=expected[row.id],
-                )
-                for row in waiting
-            ]
-            connection.execute(insert(runs), [self._new_run(work, now) for work in works])
-        return [Claimed(work, now) for work in works]
+        return self._claim(event, limit)
+
+    def claim_one(self, event: str, team: str, submission: str) -> Claimed | None:
+        """Take the one submission if it is new, whatever stands before it; raises UnknownName as `claim` does."""
+        return next(iter(self._claim(event, 1, (team, submission))), None)
 
     def stage_started(self, work: Work, stage: Stage, host_id: str = "") -> None:
         """Note that a run entered a stage, for those who watch; a run that has ended stays as it is."""
@@ -125,6 +107,31 @@ class SqlStore:
     def close(self) -> None:
         """Give back every connection to the database."""
         self.database.close()
+
+    def _claim(self, event: str, limit: int, only: tuple[str, str] | None = None) -> list[Claimed]:
+        now = self._clock()
+        with self.database.writing() as connection:
+            waiting = claiming.oldest_new(connection, event, limit, only)
+            if not waiting:
+                claiming.check_event(connection, event)
+                return []
+            ids = [row.id for row in waiting]
+            claiming.send_to_training(connection, ids, now)
+            numbers = claiming.next_numbers(connection, ids)
+            expected = claiming.expected_output(connection, ids)
+            works = [
+                work_order(
+                    self._event,
+                    submission_id=row.id,
+                    team=row.team,
+                    submission=row.name,
+                    run=numbers[row.id],
+                    expected=expected[row.id],
+                )
+                for row in waiting
+            ]
+            connection.execute(insert(runs), [self._new_run(work, now) for work in works])
+        return [Claimed(work, now) for work in works]
 
     def _new_run(self, work: Work, now: datetime) -> dict[str, Any]:
         return {

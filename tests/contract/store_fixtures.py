@@ -35,7 +35,6 @@ from contracts.work import (
     Scored,
 )
 from runner.kit import KitDescription, ScoreType
-from runner.ports import Store
 from runner.store import Catalogue, Database, FailureRow, Leaderboard, MemoryStore, SqlStore, SubmissionRow, upgrade
 from runner.store.tables import metadata
 
@@ -70,7 +69,7 @@ class Bench:
     """One store with what looks at it from the side. `database` is None for the one in memory."""
 
     event: EventConfig
-    store: Store
+    store: MemoryStore | SqlStore
     books: Books
     code: Path
     clock: Clock
@@ -135,6 +134,7 @@ def event_in(folder: Path, url: str) -> EventConfig:
     return EventConfig(
         path=folder / "config.yml",
         deployment=folder,
+        state_root=folder / ".rampart",
         ramp=Ramp(
             problem_name="iris",
             event_name="iris",

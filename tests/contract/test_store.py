@@ -20,6 +20,7 @@ from sqlalchemy import select
 from contracts.errors import KitInvalid, LeaseLost, StoreUnavailable, SubmissionInvalid, UnknownName
 from contracts.work import Blame, Cause
 from runner.kit import KitDescription, ScoreType
+from runner.ports import Store
 from runner.progress import Stage
 from runner.store import Catalogue, Database, SqlStore, tables, upgrade
 from tests.contract import store_fixtures
@@ -113,6 +114,21 @@ def test_a_claimed_submission_is_sent_to_training_with_its_limits(bench: Bench) 
 def test_nothing_is_claimed_where_no_place_is_free(bench: Bench) -> None:
     bench.submit("one")
     assert bench.store.claim("iris", 0) == []
+
+
+def test_one_submission_can_be_claimed_before_its_turn(bench: Bench) -> None:
+    first, second = bench.submit("one"), bench.submit("two")
+    claimed = bench.store.claim_one("iris", "red", "two")
+    assert claimed is not None
+    assert claimed.work.submission_id == second
+    assert bench.store.claim_one("iris", "red", "two") is None
+    assert bench.store.claim_one("iris", "blue", "one") is None
+    assert bench.claim().work.submission_id == first
+
+
+def test_every_store_is_what_the_dispatcher_asks_for(bench: Bench) -> None:
+    store: Store = bench.store
+    assert store.claim("iris", 1) == []
 
 
 def test_an_unknown_event_is_named(bench: Bench) -> None:
