@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
 from contracts.errors import ImageBuildFailed
 from contracts.image import BuildState, ImageBuild, ImageReference
+from imagebuilder.build_log import BuildLog
 from imagebuilder.ports import Builder
 
-TAIL_LINES = 50
 _SHORTEST_PAUSE_S = 0.2
+_CANCELLING_S = 60
 _WITH_STEPS = frozenset({BuildState.BUILDING, BuildState.TESTING})
 
 
@@ -59,10 +59,11 @@ def build(
     """
     patience = patience or Patience()
     build_arn = builder.start(pipeline_arn, client_token)
+    follower = _Follower(builder, build_arn, on_progress, patience)
     try:
-        return _Follower(builder, build_arn, on_progress, patience).follow()
+        return follower.follow()
     except KeyboardInterrupt:
-        builder.cancel(build_arn)
+        follower.cancel()
         raise
 
 
@@ -78,7 +79,7 @@ class _Follower:
         self._patience = patience
         self._began = patience.clock()
         self._token: str | None = None
-        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._log = BuildLog()
 
     def follow(self) -> ImageReference:
         while True:
@@ -88,16 +89,31 @@ class _Follower:
             if build.state.is_over:
                 return self._image(build)
             if elapsed_s > self._patience.timeout_s:
-                self._builder.cancel(self._arn)
+                self.cancel()
                 raise self._failure(build, f"the image build took longer than {self._patience.timeout_s:.0f} s")
             self._patience.wait(self._patience.pause_s(elapsed_s))
 
+    def cancel(self) -> None:
+        """End the build and wait, for a while, until it has ended: only then is its instance gone."""
+        self._builder.cancel(self._arn)
+        deadline = self._patience.clock() + _CANCELLING_S
+        while not self._builder.status(self._arn).state.is_over and self._patience.clock() < deadline:
+            self._patience.wait(_SHORTEST_PAUSE_S)
+
     def _tell(self, build: ImageBuild, elapsed_s: float) -> None:
-        step = self._builder.step(self._arn) if build.state in _WITH_STEPS else None
         page = self._builder.log(build, self._token)
         self._token = page.token
-        self._tail.extend(page.lines)
-        self._on_progress(Progress(build.state, step.name if step else "", elapsed_s, page.lines))
+        self._log.read(page.lines)
+        self._on_progress(Progress(build.state, self._step(build), elapsed_s, page.lines))
+
+    def _step(self, build: ImageBuild) -> str:
+        """The component's step where the log tells one, else the service's own."""
+        if build.state not in _WITH_STEPS:
+            return ""
+        if self._log.here:
+            return str(self._log.here)
+        step = self._builder.step(self._arn)
+        return step.name if step else ""
 
     def _image(self, build: ImageBuild) -> ImageReference:
         if build.state is BuildState.AVAILABLE and build.image_id:
@@ -110,9 +126,11 @@ class _Follower:
 
     def _failure(self, build: ImageBuild, message: str) -> ImageBuildFailed:
         step = self._builder.step(self._arn)
-        failed = step.name if step and step.failed else ""
-        parts = [message, f"in step {failed}" if failed else "", (step.message if step else "") or build.reason]
+        own = step.name if step and step.failed else ""
+        failed = str(self._log.failed or own)
+        why = (step.message if step else "") or build.reason
+        parts = [message, f"in {failed}" if failed not in why else "", why]
         hint = f"the whole log: aws logs tail {build.log_group} --log-stream-names {build.log_stream} --since 1d"
         return ImageBuildFailed(
-            ": ".join(part for part in parts if part), step=failed, log_tail=tuple(self._tail), hint=hint
+            ": ".join(part for part in parts if part), step=failed, log_tail=self._log.tail, hint=hint
         )

@@ -33,6 +33,7 @@ def make_event(tmp_path: Path) -> MakeEvent:
             {
                 "path": tmp_path / "config.yml",
                 "deployment": tmp_path,
+                "state_root": tmp_path / ".rampart",
                 "database_url": "sqlite://",
                 "ramp": {
                     "problem_name": "iris",

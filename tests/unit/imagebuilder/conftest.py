@@ -45,6 +45,7 @@ def make_event(tmp_path: Path, kit_dir: Path) -> MakeEvent:
             {
                 "path": tmp_path / "config.yml",
                 "deployment": tmp_path,
+                "state_root": tmp_path / ".rampart",
                 "database_url": "sqlite://",
                 "ramp": {
                     "problem_name": "flowers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -41,6 +42,7 @@ class MemoryBuilder:
             log_stream="1.0.7/1",
         )
         self.lines_per_look = lines_per_look
+        self.ends_when_cancelled = True
         self.started: list[tuple[str, str]] = []
         self.cancelled: list[str] = []
         self.looks = 0
@@ -52,7 +54,9 @@ class MemoryBuilder:
     def status(self, build_arn: str) -> ImageBuild:
         state = self.states[min(self.looks, len(self.states) - 1)]
         self.looks += 1
-        return self.end if state.is_over else ImageBuild(build_arn, state, START)
+        if self.cancelled and self.ends_when_cancelled:
+            state = BuildState.CANCELLED
+        return replace(self.end, state=state) if state.is_over else ImageBuild(build_arn, state, START)
 
     def cancel(self, build_arn: str) -> None:
         self.cancelled.append(build_arn)
@@ -115,7 +119,7 @@ def test_progress_tells_state_step_time_and_each_log_line_once() -> None:
 
 def test_a_failed_build_tells_step_reason_and_its_last_fifty_lines() -> None:
     builder = MemoryBuilder(*WAY, BuildState.FAILED, lines_per_look=30, reason="Workflow Execution ID: wf-1 failed")
-    with pytest.raises(ImageBuildFailed, match="ApplyBuildComponents: exit code 3") as caught:
+    with pytest.raises(ImageBuildFailed, match="in ApplyBuildComponents: exit code 3") as caught:
         builds.build(builder, PIPELINE, client_token="t", patience=patience(Clock()))
     assert caught.value.step == "ApplyBuildComponents"
     assert caught.value.log_tail == tuple(f"line {n}" for n in range(70, 120))
@@ -145,6 +149,15 @@ def test_an_interrupted_build_is_cancelled() -> None:
     with pytest.raises(KeyboardInterrupt):
         builds.build(builder, PIPELINE, client_token="t", patience=builds.Patience(wait=interrupt))
     assert builder.cancelled == [ARN]
+
+
+def test_a_build_that_does_not_end_when_cancelled_is_not_waited_for_without_end() -> None:
+    clock = Clock()
+    builder = MemoryBuilder(BuildState.BUILDING)
+    builder.ends_when_cancelled = False
+    with pytest.raises(ImageBuildFailed, match="longer than"):
+        builds.build(builder, PIPELINE, client_token="t", patience=patience(clock, timeout_s=60))
+    assert clock.now < 150
 
 
 def test_pauses_grow_with_the_build_so_that_a_short_one_ends_without_delay() -> None:
