@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import Any
 
 from contracts.errors import HostUnreachable, RunLost
 from contracts.work import Finished, JobEnd, JobExit, Launched
@@ -41,11 +43,18 @@ def parse_exit(record: bytes) -> JobExit:
         return JobExit(
             end=JobEnd(fields["end"]),
             code=int(fields["code"]),
-            wall_time_s=float(fields["wall_time_s"]),
-            cpu_time_s=float(fields["cpu_time_s"]),
+            wall_time_s=_seconds(fields["wall_time_s"]),
+            cpu_time_s=_seconds(fields["cpu_time_s"]),
             peak_memory_bytes=int(fields["peak_memory_bytes"]),
             output_bytes=int(fields["output_bytes"]),
             output_dropped_bytes=int(fields["output_dropped_bytes"]),
         )
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise RunLost("the job left an exit record that cannot be read") from error
+
+
+def _seconds(field: Any) -> float:
+    seconds = float(field)
+    if not math.isfinite(seconds):
+        raise ValueError("a time without end")
+    return seconds
