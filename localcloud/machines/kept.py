@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import CommandFailed, HostGone, RampartError
-from localcloud.machines import stand_in_files
+from localcloud.machines import stand_in_files, trees
 from localcloud.machines.level import Level
 from localcloud.machines.machine import NO_ENVIRONMENT, Spawn
 from localcloud.machines.plan import LOGIN_UID, SEARCH_PATH, RoomPlan
@@ -221,14 +220,12 @@ class KeptMachine:
         self._on_destroy()
 
     def _become(self, user: str) -> Sequence[str]:
+        bounds = ",".join(("-all", *(f"+{name}" for name in _CAPABILITIES)))
+        bounded = ("--bounding-set", bounds, "--inh-caps", "-all", "--")
         if self._plan.level == Level.FULL:
-            bounds = "-all," + ",".join(f"+{name}" for name in _CAPABILITIES)
-            return (
-                *("setpriv", "--reuid", user, "--regid", user, "--init-groups"),
-                *("--bounding-set", bounds, "--inh-caps", "-all", "--"),
-            )
+            return ("setpriv", "--reuid", user, "--regid", user, "--init-groups", *bounded)
         if user == "root":
-            return ()
+            return ("setpriv", *bounded)
         return ("unshare", "--user", f"--map-user={LOGIN_UID}", f"--map-group={LOGIN_UID}", "--")
 
     def _login_environment(self, user: str) -> dict[str, str]:
@@ -253,7 +250,7 @@ class KeptRoom:
         self._machines: dict[str, tuple[KeptMachine, Callable[[], None] | None]] = {}
         self._logins: dict[str, str] = {}  # image -> the login user it was made for
         folder = Path(plan.folder)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._clear()  # what a killed owner left
         (folder / "calls").mkdir(exist_ok=True)
         if plan.level == Level.USER:
             tools = folder / "stand-ins" / "lib" / "rampart"
@@ -291,8 +288,11 @@ class KeptRoom:
 
     def close(self) -> None:
         self._keeper.close()
+        self._clear()
+
+    def _clear(self) -> None:
         for name in ("calls", "stand-ins", "layers", "images", "machines"):
-            shutil.rmtree(Path(self._plan.folder, name), ignore_errors=True)
+            trees.remove(Path(self._plan.folder, name))
 
     def _forget(self, instance_id: str) -> None:
         self._machines.pop(instance_id, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -112,10 +111,10 @@ class PlainRoom:
         self._folder = Path(plan.folder)
         self._machines: dict[str, tuple[PlainMachine, Callable[[], None] | None]] = {}
         self._images: dict[str, _Image] = {}
-        for name in ("images", "machines"):
-            (self._folder / name).mkdir(mode=0o700, exist_ok=True)
         self._control = self._folder / "control"
-        self._control.unlink(missing_ok=True)
+        self._clear()  # what a killed owner left
+        for name in ("images", "machines"):
+            (self._folder / name).mkdir(mode=0o700)
         os.mkfifo(self._control, 0o600)
         self._control_fd = os.open(self._control, os.O_RDWR | os.O_CLOEXEC)  # our own writing end: never at its end
         self._listener = threading.Thread(target=self._listen, name="machine-room", daemon=True)
@@ -165,9 +164,14 @@ class PlainRoom:
         os.write(self._control_fd, b"close -\n")
         self._listener.join()
         os.close(self._control_fd)
+        self._clear()
+
+    def _clear(self) -> None:
+        for left in (self._folder / "machines").glob("*"):
+            plain_processes.end_all(left)
         self._control.unlink(missing_ok=True)
         for name in ("images", "machines"):
-            shutil.rmtree(self._folder / name, ignore_errors=True)
+            trees.remove(self._folder / name)
 
     def _forget(self, instance_id: str) -> None:
         self._machines.pop(instance_id, None)

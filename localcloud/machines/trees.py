@@ -19,8 +19,7 @@ def copy(source: Path, target: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a tree, also one whose folders its owner may not enter."""
-    if folder.is_symlink() or not folder.exists():
-        folder.unlink(missing_ok=True)
+    if not folder.exists():
         return
     _open_up(folder)
     shutil.rmtree(folder, ignore_errors=True)

@@ -27,7 +27,10 @@ PRIVATE_FOLDERS = (
 )
 # what may lie in `/` and is the system's; every other folder there is somebody's work
 SYSTEM_FOLDERS = frozenset(
-    "bin boot dev etc gnu lib lib32 lib64 libx32 nix opt proc run sbin snap sys tmp usr var".split()
+    (
+        *("bin", "boot", "dev", "etc", "gnu", "lib", "lib32", "lib64", "libx32", "nix"),
+        *("opt", "proc", "run", "sbin", "snap", "sys", "tmp", "usr", "var"),
+    )
 )
 PRIVATE_FILES = ("/etc/ssh/ssh_host_*_key", "/etc/sudoers", "/etc/machine-id", "/etc/krb5.keytab")
 

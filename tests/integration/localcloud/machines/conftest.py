@@ -47,8 +47,8 @@ def machine(room: MachineRoom) -> Machine:
 def inside() -> Inside:
     """Run a shell script in a machine and wait for its end."""
 
-    def run(machine: Machine, script: str, *, user: str = "ubuntu", shell: tuple[str, ...] = ("sh", "-c")) -> Result:
-        spawn = machine.spawn([*shell, script], user=user)
+    def run(machine: Machine, script: str, *, user: str = "ubuntu", through: tuple[str, ...] = ("sh", "-c")) -> Result:
+        spawn = machine.spawn([*through, script], user=user)
         return subprocess.run(
             spawn.argv,
             env=spawn.env,

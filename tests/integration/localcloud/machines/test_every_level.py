@@ -45,7 +45,7 @@ def test_a_script_that_installs_and_adds_users_leaves_this_machine_untouched(
     else:
         script = INSTALLING
     before = fingerprint_of_this_machine()
-    inside(machine, script, shell=shell)
+    inside(machine, script, through=shell)
     assert fingerprint_of_this_machine() == before
     asked = [call[0] for call in machine.recorded_calls()]
     assert {"apt-get", "sudo", "systemctl"} <= set(asked)

@@ -29,7 +29,7 @@ def level(request: pytest.FixtureRequest) -> Level:
 def test_a_machine_reaches_no_loopback_service_of_this_one(machine: Machine, inside: Inside, user: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as service:
         port = service.getsockname()[1]
-        done = inside(machine, f"echo hello >/dev/tcp/127.0.0.1/{port}", user=user, shell=("bash", "-c"))
+        done = inside(machine, f"echo hello >/dev/tcp/127.0.0.1/{port}", user=user, through=("bash", "-c"))
         assert done.returncode != 0
         assert "refused" in done.stderr
 
@@ -143,7 +143,11 @@ class TestFull:
         if not Path("/sys/fs/cgroup/memory").exists():
             pytest.skip("no control group for memory (v1) here")
         hog = f"{sys.executable} -c 'x = b\"x\" * (200 << 20); import time; time.sleep(60)'"
-        done = inside(machine, f"for i in 1 2 3; do {hog} & done; wait -n; echo $?", shell=("bash", "-c"))
+        done = inside(
+            machine,
+            f"for i in 1 2 3; do {hog} >/dev/null 2>&1 & done; wait -n; echo $?; kill $(jobs -p)",
+            through=("bash", "-c"),
+        )
         assert done.stdout == "137\n"
 
     def test_a_package_is_really_installed_when_asked(self, tmp_path: Path, inside: Inside) -> None:
@@ -154,7 +158,7 @@ class TestFull:
         with MachineRoom(tmp_path / "room", level=Level.FULL, environment=Path(sys.prefix), real_packages=True) as room:
             machine = room.create("i-1", image_id=None, login_user="ubuntu")
             machine.write_file("/home/ubuntu/test.deb", package(tmp_path / "deb"), mode=0o644, owner="ubuntu")
-            done = inside(machine, "sudo apt-get install -y --no-download ./test.deb")
+            done = inside(machine, "sudo apt-get install -y ./test.deb")
             assert done.returncode == 0, done.stderr
             room.snapshot(machine, "ami-1")
             launched = room.create("i-2", image_id="ami-1", login_user="ubuntu")
