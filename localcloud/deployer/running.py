@@ -78,4 +78,4 @@ async def _run(program: Program, monitor: Monitor, project: str, stack: str) -> 
 
 def _quietly(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Keep to the log what asyncio would print: after a failure, outputs nobody will ever await."""
-    _LOG.debug("%s", context.get("message"), exc_info=context.get("exception"))
+    _LOG.debug("%s: %r", context.get("message"), context.get("exception"))

@@ -33,7 +33,7 @@ def make_event(iris: EventConfig, tmp_path_factory: pytest.TempPathFactory) -> M
         network = iris.infra.network.model_copy(update=changes.get("network", {}))
         infra = iris.infra.model_copy(update={"network": network, **changes.get("infra", {})})
         worker = iris.worker.model_copy(update=changes.get("worker", {}))
-        event = iris.model_copy(update={"deployment": deployment, "infra": infra, "worker": worker})
+        event = iris.model_copy(update={"state_root": deployment, "infra": infra, "worker": worker})
         key = event.state_dir / "id_ed25519.pub"
         key.parent.mkdir(parents=True, exist_ok=True)
         key.write_text(f"{PUBLIC_KEY} somebody@somewhere\n")

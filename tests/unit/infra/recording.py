@@ -103,6 +103,8 @@ def record(program: Callable[[], Mapping[str, Any] | None], *, stack: str = "iri
     raised: list[BaseException] = []
 
     async def run() -> None:
+        # a program that fails leaves futures behind that nobody awaits: their complaints would come at any later moment
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
         settings.configure(settings.Settings(project="rampart", stack=stack))
         settings.set_root_resource(cast(pulumi.Resource, recorder))
         mocks.set_mocks(recorder.mocks, project="rampart", stack=stack, preview=False, monitor=recorder)

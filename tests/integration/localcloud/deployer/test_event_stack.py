@@ -76,7 +76,7 @@ class Stack:
 def stack(local_cloud: LocalCloud, tmp_path: Path) -> Iterator[Stack]:
     iris = load_event(REPOSITORY / "events" / "iris" / "config.yml", environ=local_cloud.environment)
     ramp = iris.ramp.model_copy(update={"event_name": f"iris-{uuid.uuid4().hex[:6]}"})
-    event = iris.model_copy(update={"ramp": ramp, "deployment": tmp_path})
+    event = iris.model_copy(update={"ramp": ramp, "state_root": tmp_path})
     new_key_file(event.key_path)
     deployer = Deployer(event.state_dir / "stack.json", local_cloud.environment)
     connection = Connection(local_cloud.environment)
