@@ -1,4 +1,9 @@
-"""An EC2 Image Builder of the local cloud's own that really runs component documents."""
+"""An EC2 Image Builder of the local cloud's own that really runs component documents.
+
+It builds AMIs, by AWS's standard workflows, in the region a request is signed for. It does not have containers, own
+workflows, schedules, lifecycle policies, distribution to other regions, or AWSTOE's actions for Windows: what it does
+not have it refuses by name.
+"""
 
 from localcloud.imagebuilder.server import ImageBuilderServer
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from contracts.errors import RampartError
 from localcloud.imagebuilder import distribution
 from localcloud.imagebuilder.actions import ActionFailed
 from localcloud.imagebuilder.cancellation import Cancellation, Cancelled
@@ -96,7 +97,7 @@ class Build:
             self._make(progress)
         except Cancelled:
             return {"status": "CANCELLED", "reason": "The build was cancelled."}
-        except (BuildFailed, ComputeFailed, BotoCoreError, ClientError) as error:
+        except (BuildFailed, ComputeFailed, RampartError, BotoCoreError, ClientError) as error:
             return progress.failure(error)
         except Exception as error:  # a fault of the emulator itself must not leave a build that never ends
             for line in traceback.format_exc().splitlines():
@@ -206,6 +207,7 @@ class Build:
                 cancellation=self._cancellation,
                 log=self._journal.line,
                 restart=self._compute.restart,
+                on_killed=self._compute.check_alive,
                 fetch=self._fetch,
             )
 

@@ -15,6 +15,7 @@ from localcloud.imagebuilder.registry import Record
 
 _PATIENCE_S = 120.0
 _TICK_S = 0.2
+_TICKS_TO_END = 5
 _DEFAULT_TYPE = "m5.large"
 _UBUNTU = "/aws/service/canonical/ubuntu/server/{}/stable/current/amd64/hvm/{}/ami-id"
 _MANAGED = {
@@ -100,6 +101,14 @@ class Compute:
         while (now := self._state(instance_id)) != state:
             if now in ("shutting-down", "terminated") or time.monotonic() > give_up:
                 raise ComputeFailed(f"instance {instance_id} is {now}, not {state}")
+            self._cancellation.wait(_TICK_S)
+
+    def check_alive(self, instance_id: str) -> None:
+        """Raise ComputeFailed when an instance is ending; its state may follow its processes a moment later."""
+        for _ in range(_TICKS_TO_END):
+            now = self._state(instance_id)
+            if now != "running":
+                raise ComputeFailed(f"instance {instance_id} is {now}, not running")
             self._cancellation.wait(_TICK_S)
 
     def restart(self, instance_id: str) -> None:

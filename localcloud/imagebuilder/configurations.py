@@ -106,6 +106,9 @@ def _check_recipe(registry: Registry, record: Record) -> None:
         for name in given:
             if name not in known or given.count(name) > 1:
                 raise invalid(f"The component '{component['arn']}' does not take a parameter '{name}' once.")
+        for parameter in configured.get("parameters", ()):
+            if len(parameter["value"]) != 1:
+                raise invalid(f"The parameter '{parameter['name']}' is a string: it takes exactly one value.")
         for name, parameter in known.items():
             if "defaultValue" not in parameter and name not in given:
                 raise invalid(f"The component '{component['arn']}' needs its parameter '{name}'.")
@@ -140,7 +143,7 @@ def _summary(record: Record) -> Record:
 
 
 _PIPELINE_NEEDS = ("imageRecipeArn", "infrastructureConfigurationArn", "distributionConfigurationArn")
-_KEPT = ("arn", "name", "owner", "platform", "dateCreated", "tags")
+_KEPT = ("arn", "name", "owner", "platform", "dateCreated", "dateLastRun", "tags")
 
 KINDS = {
     "ImageRecipe": Kind("image-recipe", "imageRecipe", "imageRecipeSummaryList", _check_recipe),

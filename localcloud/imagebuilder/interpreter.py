@@ -76,7 +76,7 @@ class Interpreter:
         """Run a step with its attempts; gives the reason of its failure."""
         try:
             branch = self._branch(step)
-        except (conditions.Undecidable, StepTimedOut) as error:
+        except (conditions.Undecidable, StepTimedOut, ActionFailed) as error:
             return f"its condition cannot be decided: {error}"
         if branch == "Skip":
             self._log(f"{step.action}: SKIPPED, its condition does not hold")

@@ -30,24 +30,21 @@ class Operations:
         }
 
     def answer(self, operation: str, arguments: Record) -> Record:
-        """Do an operation; raises Refusal. The answer is a copy nobody changes any more."""
+        """Do an operation; raises Refusal. One at a time; the answer is a copy nobody changes any more."""
         act = self._table.get(operation)
         if act is None:
             raise Refusal("NotImplementedException", f"The local cloud's Image Builder does not have {operation}.")
-        result = self._registry.once(operation, arguments, lambda: act(arguments))
         with self._registry.lock:
-            return copy.deepcopy(result)
+            return copy.deepcopy(self._registry.once(operation, arguments, lambda: act(arguments)))
 
     def _tag(self, arguments: Record) -> Record:
-        with self._registry.lock:
-            self._registry.get(arguments["resourceArn"])["tags"].update(arguments["tags"])
+        self._registry.get(arguments["resourceArn"])["tags"].update(arguments["tags"])
         return {}
 
     def _untag(self, arguments: Record) -> Record:
-        with self._registry.lock:
-            tags = self._registry.get(arguments["resourceArn"])["tags"]
-            for key in arguments["tagKeys"]:
-                tags.pop(key, None)
+        tags = self._registry.get(arguments["resourceArn"])["tags"]
+        for key in arguments["tagKeys"]:
+            tags.pop(key, None)
         return {}
 
     def _tags(self, arguments: Record) -> Record:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
+from contracts.errors import RampartError
 from localcloud.imagebuilder import processes
-from localcloud.imagebuilder.actions import Result
+from localcloud.imagebuilder.actions import ActionFailed, Result
 from localcloud.imagebuilder.cancellation import Cancellation
 from localcloud.imagebuilder.interpreter import StepTimedOut
 from localcloud.imagebuilder.lines import Lines
@@ -19,7 +21,8 @@ _IN_FOLDER = 'cd -- "${1:-${TMPDIR:-/tmp}}" && shift && exec "$@"'
 class MachineShell:
     """Runs commands as root on an instance's machine until one step's deadline; output goes to the log line by line.
 
-    `working_directory` "" is the machine's folder for temporary files, as on AWS.
+    `working_directory` "" is the machine's folder for temporary files, as on AWS. `on_killed` is told the instance when
+    a command was killed, which is what the end of the instance looks like from here.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class MachineShell:
         cancellation: Cancellation,
         log: Callable[[str], None],
         restart: Callable[[str], None],
+        on_killed: Callable[[str], None],
         fetch: Callable[[str], bytes],
     ) -> None:
         self._instance_id = instance_id
@@ -41,14 +45,17 @@ class MachineShell:
         self._cancellation = cancellation
         self._log = log
         self._restart = restart
+        self._on_killed = on_killed
         self._fetch = fetch
 
     def run(self, *argv: str, stdin: bytes = b"", quiet: bool = False) -> Result:
-        """Run a command; raises StepTimedOut and Cancelled."""
-        machine = self._machine_of(self._instance_id)
+        """Run a command; raises StepTimedOut, Cancelled, and ActionFailed when the instance has ended."""
         marker = processes.new_marker()
         command = ("/bin/bash", "-c", _IN_FOLDER, "step", self._working_directory, *argv)
-        spawn = machine.spawn(command, user="root", env=marker)
+        try:
+            spawn = self._machine_of(self._instance_id).spawn(command, user="root", env=marker)
+        except RampartError as error:
+            raise ActionFailed(f"the instance is not there any more: {error}") from error
         output = _Output(None if quiet else self._log)
         try:
             code = processes.run(
@@ -68,6 +75,8 @@ class MachineShell:
             return Result(127)
         finally:
             output.end()
+        if code == -signal.SIGKILL:
+            self._on_killed(self._instance_id)
         return Result(code, output.stdout())
 
     def reboot(self) -> None:

@@ -62,7 +62,9 @@ class _Values:
             return node.value  # file permissions are meant as they are written, not as YAML's octal numbers
         try:
             return self._scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
+        except yaml.MarkedYAMLError as error:
+            raise Unreadable(line, f"a value cannot be read: {error.problem}") from error
+        except ValueError as error:
             raise Unreadable(line, f"a value cannot be read: {error}") from error
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> Mapping:

@@ -131,6 +131,35 @@ exit 194"""
     assert image.log().count("ExitCode 194") == 1
 
 
+def test_a_step_past_its_time_is_ended_on_the_machine_with_all_it_started(builder: Builder) -> None:
+    slow = """schemaVersion: 1.0
+phases:
+  - name: build
+    steps:
+      - name: Slow
+        action: ExecuteBash
+        timeoutSeconds: 1
+        onFailure: Ignore
+        inputs: {commands: ["setsid sleep 4321 & sleep 4321"]}
+      - name: Look
+        action: ExecuteBash
+        inputs: {commands: ["! pgrep -f 'sleep 432[1]'"]}
+"""
+    image = builder.build(slow, imageTestsConfiguration={"imageTestsEnabled": False})
+    assert image.ended()["state"] == {"status": "AVAILABLE"}
+    assert "Step Slow failed: timed out after 1 seconds" in image.log()
+
+
+def test_an_instance_lost_during_its_build_is_the_reason_given(builder: Builder) -> None:
+    image = builder.build(document(build="echo begun; sleep 600"))
+    builder.wait(lambda: "Stdout: begun" in image.log())
+    [launched] = [line for line in image.log() if line.startswith("Launched instance")]
+    builder.cloud.terminate(launched.rstrip(")").split()[-1])
+    state = image.ended()["state"]
+    assert state["status"] == "FAILED"
+    assert "is terminated, not running" in state["reason"]
+
+
 def test_an_instance_that_cannot_be_launched_fails_the_build(builder: Builder) -> None:
     image = builder.build(document(build="true"), infrastructure=builder.infrastructure(subnetId="subnet-none"))
     state = image.ended()["state"]

@@ -44,6 +44,7 @@ class Bench:
         self.machine = FolderMachine(folder)
         self.log: list[str] = []
         self.restarts: list[str] = []
+        self.killed: list[str] = []
         self.objects: dict[str, bytes] = {}
         self.cancellation = Cancellation()
 
@@ -56,6 +57,7 @@ class Bench:
             cancellation=self.cancellation,
             log=self.log.append,
             restart=self.restarts.append,
+            on_killed=self.killed.append,
             fetch=self.objects.__getitem__,
         )
 

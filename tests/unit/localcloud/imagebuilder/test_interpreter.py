@@ -102,6 +102,11 @@ def test_exit_194_restarts_the_instance_and_runs_the_step_again(bench: Bench, st
     assert bench.restarts == ["i-1", "i-1"]
 
 
+def test_a_killed_command_may_mean_that_the_instance_has_ended(bench: Bench, steps: Steps) -> None:
+    assert bench.run(steps("      - {name: Dies, action: ExecuteBash, inputs: {commands: ['kill -9 $$']}}")) is not None
+    assert bench.killed == ["i-1"]
+
+
 def test_a_step_that_restarts_for_ever_fails(bench: Bench, steps: Steps) -> None:
     failure = bench.run(steps("      - {name: Boot, action: ExecuteBash, inputs: {commands: [exit 194]}}"))
     assert failure is not None
