@@ -84,6 +84,6 @@ def _reference(image: MachineImage) -> ImageReference:
 
 
 def _what_to_do(event: EventConfig, found: Iterable[MachineImage]) -> str:
-    build = f"build one: invoke build-ami --challenge {event.name}"
+    build = f"build one: invoke build-ami --event {event.name}"
     others = ", ".join(f"{image.image_id} {image.name!r} ({image.state})" for image in found)
     return f"{build}; passed over: {others}" if others else build

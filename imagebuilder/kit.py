@@ -30,7 +30,7 @@ class PackedKit:
 def pack(kit_dir: Path, *, data_dir: Path, submission: str) -> PackedKit:
     """Pack problem.py with the modules beside it, the requirement files, the data and one submission.
 
-    No other submission and no hidden file goes along. The event's own data (`data_dir/data`), where there is any,
+    No other submission and no hidden file goes along. The event's own data (`data_dir`), where there is any,
     takes the place of the kit's. The same files always give the same archive. Raises KitInvalid.
     """
     files = _files(kit_dir, data_dir, submission)
@@ -60,14 +60,21 @@ def _files(kit_dir: Path, data_dir: Path, submission: str) -> dict[str, Path]:
         raise KitInvalid(f"no submissions/{submission} in the kit {kit_dir}", hint=hint)
     files = {path.name: path for path in kit_dir.glob("*.py") if path.is_file() and not path.name.startswith(".")}
     files |= {name: kit_dir / name for name in REQUIREMENT_FILES if (kit_dir / name).is_file()}
-    own_data = data_dir / "data"
     for folder, where in (
-        (own_data if own_data.is_dir() else kit_dir / "data", "data"),
+        (_data(kit_dir, data_dir), "data"),
         (kit_dir / "external_imports", "external_imports"),
         (kit_dir / "submissions" / submission, f"submissions/{submission}"),
     ):
         files |= {f"{where}/{name}": path for name, path in _below(folder)}
     return files
+
+
+def _data(kit_dir: Path, data_dir: Path) -> Path:
+    """The event's own data folder, else the kit's; RAMP's configurations name it or the folder that holds it."""
+    for folder in (data_dir / "data", data_dir):
+        if folder.name == "data" and folder.is_dir():
+            return folder
+    return kit_dir / "data"
 
 
 def _below(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:

@@ -36,10 +36,11 @@ def test_times_owners_and_modes_do_not_change_the_archive(kit_dir: Path, tmp_pat
     assert kit.pack(kit_dir, data_dir=tmp_path, submission="starting_kit") == before
 
 
-def test_the_events_own_data_take_the_place_of_the_kits(kit_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("data_dir", ["private", "private/data"])
+def test_the_events_own_data_take_the_place_of_the_kits(kit_dir: Path, tmp_path: Path, data_dir: str) -> None:
     (tmp_path / "private" / "data").mkdir(parents=True)
     (tmp_path / "private" / "data" / "all.csv").write_text("1\n")
-    found = names(kit.pack(kit_dir, data_dir=tmp_path / "private", submission="starting_kit"))
+    found = names(kit.pack(kit_dir, data_dir=tmp_path / data_dir, submission="starting_kit"))
     assert [name for name in found if name.startswith("data")] == ["data/all.csv"]
 
 
