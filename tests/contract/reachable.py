@@ -10,10 +10,10 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import asyncssh
 
@@ -79,10 +79,11 @@ def memory_host() -> MemoryHost:
 
 @dataclass(frozen=True, slots=True)
 class SshHost:
-    """An SSH server that runs: its address with the right key in it, and how its connections end at once."""
+    """An SSH server that runs: its address with the right key in it, and what can happen to its connections."""
 
     address: HostAddress
     lose: Callable[[], None]
+    frozen: Callable[[], AbstractContextManager[None]]
 
 
 @contextmanager
@@ -128,10 +129,17 @@ def asyncssh_host(folder: Path) -> Iterator[SshHost]:
         await asyncio.gather(*tasks, return_exceptions=True)
         await acceptor.wait_closed()
 
+    @contextmanager
+    def frozen() -> Iterator[None]:
+        thaw = Event()
+        loop.call_soon_threadsafe(thaw.wait)
+        yield
+        thaw.set()
+
     acceptor = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
     address = HostAddress("i-asyncssh", "127.0.0.1", "ubuntu", acceptor.get_port(), public, client_key)
     try:
-        yield SshHost(address, lambda: asyncio.run_coroutine_threadsafe(abort(), loop).result(10))
+        yield SshHost(address, lambda: asyncio.run_coroutine_threadsafe(abort(), loop).result(10), frozen)
     finally:
         asyncio.run_coroutine_threadsafe(stop(acceptor), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
@@ -199,7 +207,7 @@ def openssh_host(folder: Path) -> Iterator[SshHost]:
     config.write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nPidFile none\nUsePAM no\nStrictModes no\n"
         f"AuthorizedKeysFile {authorized}\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-        "PermitRootLogin prohibit-password\n"
+        "PermitRootLogin prohibit-password\nSetEnv SHLVL=2\n"  # bash then leaves the .bashrc of this machine alone
     )
     server = subprocess.Popen(
         [*_with_privilege_folder(), SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.PIPE, text=True
@@ -212,10 +220,10 @@ def openssh_host(folder: Path) -> Iterator[SshHost]:
         else:
             raise RuntimeError("sshd did not start")
         address = HostAddress("i-openssh", "127.0.0.1", getpass.getuser(), port, public, client_key)
-        yield SshHost(address, lambda: _kill_children(server.pid))
+        yield SshHost(address, lambda: _signal_below(server.pid, signal.SIGKILL), lambda: _frozen(server.pid))
     finally:
         server.terminate()
-        _kill_children(server.pid)
+        _signal_below(server.pid, signal.SIGKILL)
         server.wait(10)
         server.stderr.close()
 
@@ -233,12 +241,20 @@ def _with_privilege_folder() -> tuple[str, ...]:
     return ("unshare", "--mount", "sh", "-c", script, "sh")
 
 
-def _kill_children(parent: int) -> None:
+@contextmanager
+def _frozen(server: int) -> Iterator[None]:
+    _signal_below(server, signal.SIGSTOP)
+    yield
+    _signal_below(server, signal.SIGKILL)
+
+
+def _signal_below(parent: int, number: signal.Signals) -> None:
+    """Signal every child of a process."""
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             pid, ppid = int(entry.parent.name), int(entry.read_text().rpartition(")")[2].split()[1])
             if ppid == parent:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
 
 
 def _free_port() -> int:

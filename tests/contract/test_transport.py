@@ -154,6 +154,18 @@ def test_an_ssh_config_tells_where_a_host_really_answers(ssh_host: SshHost, tmp_
     transport.close()
 
 
+def test_a_frozen_host_is_found_out_though_its_socket_stays_open(
+    ssh_host: SshHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("KEEPALIVE_S", 0.2), ("SILENCE_S", 1.0), ("_SOCKET_POLL_S", 0.1)):
+        monkeypatch.setattr(ssh, name, seconds)
+    transport = ssh.connect(ssh_host.address)
+    assert transport.run(["sleep", "1.5"]).exit_code == 0  # silent, but it answers when asked
+    with ssh_host.frozen(), pytest.raises(HostUnreachable):
+        transport.run(SPEAK)
+    transport.close()
+
+
 def _assert_wait_ends(transport: Transport, end: Callable[[], None]) -> None:
     """A wait without a time limit ends by `end`, called from another thread once the wait has begun."""
     begun = threading.Event()
