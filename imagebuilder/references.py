@@ -15,17 +15,10 @@ STAGE_OF_PHASE = {"build": 1, "validate": 1, "test": 2}
 """Phases of one stage run on the same instance; the test phase runs on a fresh one."""
 
 
-def in_value(value: Value) -> Iterator[str]:
-    """Give what stands between the braces of every reference in a value, without the blanks around it."""
-    if isinstance(value, str):
-        for found in _REFERENCE.finditer(value):
-            yield found.group(1).strip()
-    elif isinstance(value, list):
-        for item in value:
-            yield from in_value(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from in_value(item)
+def in_text(text: str) -> Iterator[tuple[int, str]]:
+    """Give every reference with the number of line ends before it; what stands between the braces, without blanks."""
+    for found in _REFERENCE.finditer(text):
+        yield text.count("\n", 0, found.start()), found.group(1).strip()
 
 
 def filled(value: Value, values: Mapping[str, str]) -> Value:

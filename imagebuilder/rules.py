@@ -279,11 +279,11 @@ def _loop(step: Mapping, report: Report) -> str | None:
 
 
 def _references(node: Node) -> Iterable[tuple[int, str]]:
-    """Give every reference below a node with its line (that of its string's beginning)."""
+    """Give every reference below a node with its line, or its string's first line where lines are folded."""
     match node:
-        case Scalar():
-            for reference in references.in_value(node.value):
-                yield node.line, reference
+        case Scalar(value=str() as text):
+            for line_ends, reference in references.in_text(text):
+                yield node.line + (1 + line_ends if node.is_literal else 0), reference
         case Listing():
             for item in node.items:
                 yield from _references(item)

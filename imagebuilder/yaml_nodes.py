@@ -24,10 +24,11 @@ _UNQUOTED = "quote it: '{{ Name }}', or use a block scalar (|)"
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One plain value."""
+    """One plain value; `is_literal` says it is a block (|), whose lines below `line` are those of the value."""
 
     line: int
     value: str | int | float | bool | None
+    is_literal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class _Reader:
             return Listing(line, tuple(self.node(item) for item in node.value))
         if isinstance(node, yaml.MappingNode):
             return Mapping(line, self._entries(node))
-        return Scalar(line, self._scalar(node, line))
+        return Scalar(line, self._scalar(node, line), is_literal=getattr(node, "style", None) == "|")
 
     def _entries(self, node: yaml.MappingNode) -> tuple[Entry, ...]:
         entries: dict[str, Entry] = {}
