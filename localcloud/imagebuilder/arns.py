@@ -1,4 +1,4 @@
-"""Form and read Image Builder's ARNs with their versions, build numbers and wildcards."""
+"""Speak Image Builder's ARNs: versions, build numbers, wildcards."""
 
 from __future__ import annotations
 

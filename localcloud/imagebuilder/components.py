@@ -1,4 +1,4 @@
-"""Create, show and delete components."""
+"""Keep components by the service's rules."""
 
 from __future__ import annotations
 

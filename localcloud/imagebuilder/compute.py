@@ -1,4 +1,4 @@
-"""Launch, image and end instances through EC2's API."""
+"""Ask of EC2's API what a build needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Create, change, show and delete recipes, configurations and pipelines."""
+"""Keep what builds are configured by: recipes, infrastructure, distribution, pipelines."""
 
 from __future__ import annotations
 

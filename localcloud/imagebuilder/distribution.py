@@ -1,4 +1,4 @@
-"""Name and publish the AMI of a build as its distribution configuration says."""
+"""Publish the AMI of a build as its distribution configuration says."""
 
 from __future__ import annotations
 

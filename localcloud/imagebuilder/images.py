@@ -1,4 +1,4 @@
-"""Start, show, cancel and delete image builds."""
+"""Answer for image builds, from their start to their deletion."""
 
 from __future__ import annotations
 

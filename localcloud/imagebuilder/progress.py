@@ -1,4 +1,4 @@
-"""Show how far a build is: its image's state and its workflows' steps."""
+"""Show how far a build is."""
 
 from __future__ import annotations
 
