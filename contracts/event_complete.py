@@ -92,8 +92,16 @@ def _default_folders(ramp: Keys, deployment: Path) -> None:
     data_dir = deployment / "ramp-data" / problem_name
     # A kit outside RAMP's layout carries its data with it, and that is where ramp-test looks by default.
     ramp.setdefault("data_dir", data_dir if data_dir.is_dir() or not isinstance(kit_dir, Path) else kit_dir)
+    ramp["data_dir"] = _holding_data(ramp["data_dir"])
     for key in ("submissions", "predictions", "logs"):
         ramp.setdefault(f"{key}_dir", deployment / "events" / event_name / key)
+
+
+def _holding_data(data_dir: object) -> object:
+    """RAMP's documentation names the folder `data` itself; `ramp-test` takes the one that holds it."""
+    if isinstance(data_dir, Path) and data_dir.name == "data" and not (data_dir / "data").is_dir():
+        return data_dir.parent
+    return data_dir
 
 
 def _hooks_of(worker: Keys, completed: Completed) -> None:

@@ -16,7 +16,9 @@ from tasks import console
 def submit(event: EventConfig, *, team: str, name: str, source: Path) -> int:
     """Queue one submission; event and team are entered where they are new. Gives the submission's id."""
     catalogue = open_catalogue(event)
-    catalogue.add_event(event, describe_kit(event.ramp.kit_dir, data_dir=event.ramp.data_dir, python=_python(event)))
+    if not catalogue.has_event(event.name):  # describing a kit loads it, which takes seconds
+        kit = describe_kit(event.ramp.kit_dir, data_dir=event.ramp.data_dir, python=_python(event))
+        catalogue.add_event(event, kit)
     catalogue.add_team(event.name, team)
     return catalogue.add_submission(event, team, name, source)
 

@@ -31,6 +31,11 @@ class Catalogue:
         self._database = database
         self._clock = clock
 
+    def has_event(self, event: str) -> bool:
+        """Whether the database knows the event."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(tables.events.c.id).where(tables.events.c.name == event)) is not None
+
     def add_event(self, event: EventConfig, kit: KitDescription) -> None:
         """Add an event with its folds and score types; the same event again changes nothing.
 

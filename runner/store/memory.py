@@ -126,6 +126,11 @@ class MemoryStore:
 
     # The catalogue
 
+    def has_event(self, event: str) -> bool:
+        """Whether the store was told of the event."""
+        with self._lock:
+            return self._kit is not None and event == self._event.name
+
     def add_event(self, event: EventConfig, kit: KitDescription) -> None:
         """Tell the store the event's folds and score types; the same again changes nothing."""
         with self._lock:

@@ -35,14 +35,14 @@ class Deployment:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    def invoke(self, *words: str, timeout_s: float = 120, **extra: str) -> Answer:
+    def invoke(self, *words: str, extra: Mapping[str, str] | None = None) -> Answer:
         """Run one `invoke` command to its end."""
-        return self.run(*INVOKE, *words, timeout_s=timeout_s, **extra)
+        return self.run(*INVOKE, *words, extra=extra)
 
-    def run(self, *argv: str, timeout_s: float = 120, **extra: str) -> Answer:
+    def run(self, *argv: str, extra: Mapping[str, str] | None = None, timeout_s: float = 120) -> Answer:
         """Run any program to its end, in this folder."""
         done = subprocess.run(
-            argv, cwd=self.folder, env=self.variables(extra), capture_output=True, text=True, timeout=timeout_s,
+            argv, cwd=self.folder, env=self.variables(extra or {}), capture_output=True, text=True, timeout=timeout_s,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return Answer(done.returncode, done.stdout, done.stderr)

@@ -81,14 +81,14 @@ def test_a_key_file_that_others_can_read_is_refused(deployment: Deployment) -> N
     deployment.write_event(
         GOOD.replace("worker: {worker_type: conda,", f"worker: {{worker_type: aws, key_path: {key},")
     )
-    answer = deployment.invoke("train-loop", "--event", "iris", **NO_AWS)
+    answer = deployment.invoke("train-loop", "--event", "iris")
     assert answer.exit_code == 2, answer
     assert "chmod 600" in answer.err
 
 
 def test_without_the_pulumi_program_up_says_how_to_get_it_and_that_local_needs_none(deployment: Deployment) -> None:
     deployment.write_event(GOOD)
-    refused(deployment.invoke("up", "--event", "iris", PATH="/usr/bin:/bin"), "pulumi", "--local")
+    refused(deployment.invoke("up", "--event", "iris", extra={"PATH": "/usr/bin:/bin"}), "pulumi", "--local")
 
 
 def test_local_without_a_local_cloud_says_how_to_start_one(deployment: Deployment) -> None:
@@ -102,6 +102,3 @@ def test_init_event_writes_a_file_that_is_accepted(deployment: Deployment) -> No
     assert Path(deployment.folder / "events" / "mine" / "config.yml").is_file()
     again = deployment.invoke("init-event", "mine", "--kit", "examples/iris")
     refused(again, "exists already")
-
-
-NO_AWS = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}

@@ -24,7 +24,7 @@ worker:
     worker_type: conda
     conda_env: ramp-iris
     kit_dir: {deployment}/ramp-kits/iris
-    data_dir: {deployment}/ramp-data/iris
+    data_dir: {deployment}/ramp-data/iris/data
     submissions_dir: {deployment}/events/iris_ramp_test/submissions
     logs_dir: {deployment}/events/iris_ramp_test/logs
     predictions_dir: {deployment}/events/iris_ramp_test/predictions

@@ -62,7 +62,7 @@ dispatcher:
 """)
     assert event.worker.conda_env == "ramp-iris"
     assert event.worker.timeout == 14400
-    assert event.ramp.data_dir == deployment / "ramp-data" / "iris" / "data"
+    assert event.ramp.data_dir == deployment / "ramp-data" / "iris"  # ramp-test takes the folder that holds `data`
     assert event.ramp.logs_dir == deployment / "events" / "iris" / "logs"
     assert event.dispatcher.hunger_policy is HungerPolicy.SLEEP
     assert event.dispatcher.n_threads == 2

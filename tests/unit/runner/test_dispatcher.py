@@ -120,7 +120,11 @@ def test_with_hunger_policy_exit_every_waiting_submission_is_run_before_the_end(
 
 def test_no_more_than_n_workers_run_at_a_time() -> None:
     both_inside = threading.Barrier(2)
-    hosts = NoHosts(hold=lambda: both_inside.wait(timeout=5) and None)
+
+    def wait_for_the_other() -> None:
+        both_inside.wait(timeout=5)
+
+    hosts = NoHosts(hold=wait_for_the_other)
     dispatcher(Queue(waiting=6), hosts).serve()
     assert hosts.most_inside == 2
 

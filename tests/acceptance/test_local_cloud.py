@@ -1,0 +1,141 @@
+"""An event on the local cloud by the commands a person would type, and by tools that know nothing of Rampart."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import REPOSITORY, Answer, Deployment
+
+AWS = str(Path(sys.executable).with_name("aws"))
+KIT = "examples/iris"
+
+pytestmark = pytest.mark.xdist_group("local-cloud")  # one cloud, one image build for all tests of this file
+
+
+@pytest.fixture(scope="module")
+def house(new_deployment: Callable[[str], Deployment]) -> Iterator[Deployment]:
+    """A deployment with a running local cloud, the stack of the example event in it, and its image."""
+    deployment = new_deployment("house")
+    text = (REPOSITORY / "events" / "iris" / "config.yml").read_text(encoding="utf-8")
+    deployment.write_event(text)
+    cloud = deployment.start("local-cloud")
+    try:
+        assert cloud.stdout is not None
+        seen = []
+        for line in cloud.stdout:
+            seen.append(line)
+            if "Ctrl-C ends it" in line:
+                break
+        else:
+            raise AssertionError(f"the local cloud did not start:\n{''.join(seen)}")
+        for words in (("up",), ("build-ami", "--challenge", "iris")):
+            answer = deployment.invoke(*words, "--local")
+            assert answer.exit_code == 0, answer
+        yield deployment
+    finally:
+        cloud.send_signal(signal.SIGINT)
+        said, _ = cloud.communicate(timeout=60)
+        assert cloud.returncode == 0, said
+
+
+def exports(house: Deployment) -> dict[str, str]:
+    """What `eval "$(python -m localcloud env)"` puts into a shell."""
+    answer = house.run(sys.executable, "-m", "localcloud", "env")
+    assert answer.exit_code == 0, answer
+    found = {}
+    for line in answer.out.splitlines():
+        (word,) = shlex.split(line.removeprefix("export "))
+        name, _, value = word.partition("=")
+        found[name] = value
+    return found
+
+
+def aws(house: Deployment, *words: str) -> Answer:
+    return house.run(AWS, "--region", "eu-west-3", "--output", "json", *words, extra=exports(house))
+
+
+def submit(house: Deployment, name: str, *, code: str) -> None:
+    path = f"{KIT}/submissions/{code}"
+    answer = house.invoke("submit", "--team", "blue", "--submission", name, "--path", path, "--local")
+    assert answer.exit_code == 0, answer
+
+
+def train_loop_until_it_runs(house: Deployment) -> tuple[subprocess.Popen[str], str]:
+    """Start the loop and wait until a submission runs on a host; gives the host's instance id too."""
+    loop = house.start("train-loop", "--local", "--hunger-policy", "exit", "--terminate")
+    assert loop.stdout is not None
+    for line in loop.stdout:
+        if " runs on i-" in line:
+            return loop, line.rsplit(" ", 1)[-1].strip()
+    raise AssertionError(f"nothing ran: {loop.wait()}")
+
+
+def row_of(house: Deployment, name: str) -> dict[str, object]:
+    rows = json.loads(house.invoke("status", "--json", "--local").out)
+    return next(row for row in rows if row["submission"] == name)
+
+
+def test_a_second_up_changes_nothing(house: Deployment) -> None:
+    answer = house.invoke("up", "--local")
+    assert answer.exit_code == 0, answer
+    assert "created" not in answer.err
+    assert "unchanged" in answer.err
+
+
+def test_a_submission_is_trained_on_a_host_of_its_own_and_ranked(house: Deployment) -> None:
+    submit(house, "trees", code="forest")
+    trained = house.invoke("train", "--team", "blue", "--submission", "trees", "--local")
+    assert trained.exit_code == 0, trained
+    assert "valid acc 0.9" in trained.out
+    (first, *_) = json.loads(house.invoke("leaderboard", "--json", "--local").out)
+    assert (first["team"], first["submission"]) == ("blue", "trees")
+    assert json.loads(house.invoke("hosts", "--json", "--local").out) == []
+
+
+def test_terminating_the_instance_with_the_aws_program_ends_the_run_as_lost(house: Deployment) -> None:
+    submit(house, "waits", code="never_ends")
+    loop, instance_id = train_loop_until_it_runs(house)
+    terminated = aws(house, "ec2", "terminate-instances", "--instance-ids", instance_id)
+    assert terminated.exit_code == 0, terminated
+    said, _ = loop.communicate(timeout=60)
+    assert loop.returncode == 0, said
+    row = row_of(house, "waits")
+    assert (row["state"], row["blame"], row["cause"]) == ("checking_error", "platform", "host-lost"), row
+
+
+def test_ctrl_c_leaves_no_instance_and_the_submission_is_new_again(house: Deployment) -> None:
+    submit(house, "waits_too", code="never_ends")
+    loop, _ = train_loop_until_it_runs(house)
+    os.killpg(loop.pid, signal.SIGINT)
+    said, _ = loop.communicate(timeout=60)
+    assert loop.returncode == 130, said
+    assert row_of(house, "waits_too")["state"] == "new"
+    assert json.loads(house.invoke("hosts", "--json", "--local").out) == []
+
+
+def test_the_aws_program_and_plain_ssh_reach_an_instance(house: Deployment) -> None:
+    variables = exports(house)
+    image = json.loads(aws(house, "ec2", "describe-images", "--owners", "self").out)["Images"][0]["ImageId"]
+    outputs = json.loads(house.invoke("outputs", "--json", "--local").out)
+    launched = aws(
+        house, "ec2", "run-instances", "--image-id", image, "--key-name", outputs["key_name"], "--count", "1"
+    )
+    assert launched.exit_code == 0, launched
+    instance_id = json.loads(launched.out)["Instances"][0]["InstanceId"]
+    described = json.loads(aws(house, "ec2", "describe-instances", "--instance-ids", instance_id).out)
+    (instance,) = described["Reservations"][0]["Instances"]
+    address = instance["PublicIpAddress"]
+    key = Path(variables["RAMPART_STATE_DIR"]) / "iris" / "id_ed25519"
+    said = house.run("ssh", "-F", variables["RAMPART_SSH_CONFIG"], "-i", str(key), address, "cat .rampart/layout.json")
+    assert said.exit_code == 0, said
+    assert "ramp_test" in json.loads(said.out)
+    assert aws(house, "ec2", "terminate-instances", "--instance-ids", instance_id).exit_code == 0
