@@ -138,6 +138,7 @@ class PlainRoom:
             "LEVEL": self._plan.level,
             "CONTROL": str(self._control),
             "MACHINE": instance_id,
+            "WAITING": str(folder / "waiting"),
             "HOMES": str(machine.own / "homes"),
         }
         stand_in_files.write(folder / "tools", folder / "bin", settings, self._plan.stand_ins)
@@ -167,8 +168,7 @@ class PlainRoom:
         self._clear()
 
     def _clear(self) -> None:
-        for left in (self._folder / "machines").glob("*"):
-            plain_processes.end_all(left)
+        plain_processes.end_all(self._folder / "machines")
         self._control.unlink(missing_ok=True)
         for name in ("images", "machines"):
             trees.remove(self._folder / name)

@@ -27,7 +27,7 @@ class _Process:
 
 
 def end_all(folder: Path) -> None:
-    """End every process of the machine in `folder`; returns when they are dead or only wait to be collected.
+    """End every process of the machines in or below `folder`; returns when they are dead or only wait to be collected.
 
     A process that cleared its environment, left its group, lost its parent and changed its folder is not found.
     """
@@ -58,7 +58,7 @@ def _of_machine(folder: Path) -> list[int]:
 
 
 def _linux(folder: Path) -> Iterator[_Process]:
-    marker = f"{MARKER}={folder}".encode()
+    marker = f"{MARKER}={folder}/".encode()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -66,10 +66,14 @@ def _linux(folder: Path) -> Iterator[_Process]:
             state, parent, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
             if state in "ZX":
                 continue
-            marked = _works_in(entry, folder) or marker in (entry / "environ").read_bytes().split(b"\0")
+            marked = _works_in(entry, folder) or _is_marked((entry / "environ").read_bytes(), marker)
         except OSError:  # it has ended, or is another user's
             continue
         yield _Process(int(entry.name), int(parent), int(group), marked)
+
+
+def _is_marked(environment: bytes, marker: bytes) -> bool:
+    return any((variable + b"/").startswith(marker) for variable in environment.split(b"\0"))
 
 
 def _works_in(entry: Path, folder: Path) -> bool:

@@ -36,7 +36,7 @@ def install(tools: Path, links: Path, plan: RoomPlan) -> None:
     settings = {
         "CALLS": CALLS_INSIDE,
         "LEVEL": plan.level,
-        "HERE": "/usr/local/bin",
+        "WAITING": "/run/rampart-shutdown",
         "AS_ROOT": AS_ROOT_INSIDE,
         "HOMES": "/home",
         "SEARCH_PATH": SEARCH_PATH,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from localcloud.machines import full_root, linux
+from localcloud.machines import full_root, linux, trees
 from localcloud.machines.plan import RoomPlan
 from localcloud.machines.visible import below
 
@@ -33,7 +33,11 @@ def assemble(plan: RoomPlan, machine: Path, calls: Path) -> None:
             linux.bind(f"own/{name}", place)
         else:
             lower = f"../../stand-ins:{below_it}" if name == "local" else below_it
-            options = f"lowerdir={lower},upperdir=own/{name},workdir=work/{name},userxattr"
+            work = machine / "work" / name
+            trees.remove(work)  # a volatile mount leaves a mark there that refuses the next one
+            work.mkdir(parents=True)
+            # volatile: without it every end of a machine waits for the disk, for files nobody needs after a power cut
+            options = f"lowerdir={lower},upperdir=own/{name},workdir=work/{name},userxattr,volatile"
             linux.mount("overlay", place, "overlay", 0, options)
     full_root.mount_proc(root)
     full_root.mount_devices(root)

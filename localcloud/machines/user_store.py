@@ -28,11 +28,9 @@ class UserStore:
         folder.mkdir(mode=0o755)
         if image is not None:
             trees.copy(self._image(image), folder / "own")
-        for name in ("root", "work"):
-            (folder / name).mkdir()
+        (folder / "root").mkdir()
         for name in user_root.OWN_FOLDERS:
             (folder / "own" / name).mkdir(parents=True, exist_ok=True)
-            (folder / "work" / name).mkdir()
         etc = folder / "own" / "etc"
         known = etc / "passwd"
         if not known.exists() or f"\n{login_user}:" not in known.read_text():

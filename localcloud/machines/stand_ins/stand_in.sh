@@ -1,6 +1,6 @@
 #!/bin/sh
 # Stand in for a tool that an emulated machine cannot or must not really run: record the call, do what can be done.
-# CALLS, LEVEL, HERE and AS_ROOT are set by the line above the first function when this file is installed.
+# The variables it needs (CALLS, LEVEL, WAITING, ...) are written here when it is installed:
 #SETTINGS#
 
 record() {
@@ -21,30 +21,33 @@ end_machine() { # end_machine shutdown|reboot
     fi
 }
 
-later() { # later SECONDS VERB
+later() { # later SECONDS WORDS...: shut down with these words then, whatever becomes of the session that asked
     if [ "$LEVEL" = full ] && [ "$(id -u)" != 0 ]; then
         say "must be root"
         exit 1
     fi
-    waiting=${TMPDIR:-/tmp}/.rampart-shutdown
-    (
-        trap '' HUP
-        sleep "$1"
-        end_machine "$2"
-    ) </dev/null >/dev/null 2>&1 &
-    echo "$!" >"$waiting"
-    say "$2 in $1 s"
+    seconds=$1
+    shift
+    $(command -v setsid) sh -c 'trap "" HUP; sleep "$1"; shift; exec "$@"' sh "$seconds" "$0" "$@" \
+        </dev/null >/dev/null 2>&1 &
+    echo "$!" >"$WAITING"
+    say "shutdown in $seconds s"
+}
+
+take_back() {
+    [ -f "$WAITING" ] || return 0
+    waiting=$(cat "$WAITING")
+    kill -- "-$waiting" 2>/dev/null || kill "$waiting" 2>/dev/null
+    rm -f "$WAITING"
 }
 
 shut_down() {
-    verb=shutdown when=
+    verb=shutdown again= when=
     while [ $# -gt 0 ]; do
         case $1 in
-            -r | --reboot) verb=reboot ;;
+            -r | --reboot) verb=reboot again=-r ;;
             -c)
-                waiting=${TMPDIR:-/tmp}/.rampart-shutdown
-                [ -f "$waiting" ] && kill "$(cat "$waiting")" 2>/dev/null
-                rm -f "$waiting"
+                take_back
                 exit 0
                 ;;
             -*) ;;
@@ -57,9 +60,9 @@ shut_down() {
     done
     case ${when:-+1} in
         now | +0) end_machine "$verb" ;;
-        +[0-9]*) later "$((${when#+} * 60))" "$verb" ;;
-        [0-9]*:*) later "$(($(date -d "$when" +%s) - $(date +%s)))" "$verb" ;;
-        [0-9]*) later "$((when * 60))" "$verb" ;;
+        +[0-9]*) later "$((${when#+} * 60))" $again now ;;
+        [0-9]*:*) later "$(($(date -d "$when" +%s) - $(date +%s)))" $again now ;;
+        [0-9]*) later "$((when * 60))" $again now ;;
         *)
             say "does not understand the time '$when'"
             exit 1

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.machines import Level
+from localcloud.machines import Level, MachineRoom
 from localcloud.machines.probe import why_not
 
 OWNER = Path(__file__).with_name("owner.py")
@@ -104,6 +104,22 @@ def test_no_process_mount_or_group_is_left_when_the_owner_ends(
 
 def owner_is_gone(group: Path) -> bool:
     return not Path("/proc", group.name.split("-")[1]).exists()
+
+
+@pytest.mark.parametrize("level", list(Level), indirect=True)
+def test_the_next_owner_of_a_folder_ends_what_a_killed_one_left(level: Level, tmp_path: Path) -> None:
+    folder = tmp_path / "room"
+    with start([sys.executable, str(OWNER), str(folder), level.value, "true"]) as owner:
+        assert owner.stdout is not None
+        owner.stdout.readline()
+        below = [os.pidfd_open(pid) for pid in children_of(owner.pid)]
+        owner.kill()
+    with MachineRoom(folder, level=level, environment=Path(sys.prefix)) as room:
+        for process in below:
+            assert select.select([process], [], [], 20)[0], "a process outlived its owner and the next one"
+            os.close(process)
+        assert room.create("i-1", image_id=None, login_user="ubuntu").recorded_calls() == []
+    assert list(folder.iterdir()) == []
 
 
 @pytest.fixture
