@@ -1,4 +1,4 @@
-"""Load the event of the running stack, declare it, export what came out."""
+"""Export what the program declares for the event of the running stack."""
 
 from __future__ import annotations
 
@@ -26,4 +26,5 @@ def main() -> None:
         pulumi.export(name, value)
 
 
-main()
+if __name__ == "__main__":
+    main()

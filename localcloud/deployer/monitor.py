@@ -92,7 +92,7 @@ class Monitor(MockMonitor):
             name=request.name,
             region=self._region(request.provider),
             properties=properties,
-            dependencies=tuple(sorted(request.dependencies)),
+            dependencies=tuple(sorted({*request.dependencies, request.parent})),
             retained=request.retainOnDelete,
             replace_first=request.deleteBeforeReplace,
             ignored=frozenset(request.ignoreChanges),

@@ -15,6 +15,7 @@ from contracts.event import EventConfig
 from contracts.stack import StackOutputs
 from imagebuilder import catalogue
 from infra import program
+from localcloud.deployer import table
 from tests.unit.infra.conftest import PUBLIC_KEY, MakeEvent
 from tests.unit.infra.recording import Recording, Registration, record
 
@@ -57,6 +58,10 @@ def test_exactly_these_resources_are_declared(event: EventConfig, recording: Rec
         "DistributionConfiguration": 1,
         "ImagePipeline": 1,
     }
+
+
+def test_the_local_deployer_can_make_every_declared_type_and_no_other(recording: Recording) -> None:
+    assert {each.type for each in recording.resources()} == set(table.HANDLERS)
 
 
 def test_the_outputs_are_those_the_house_reads(event: EventConfig, recording: Recording) -> None:

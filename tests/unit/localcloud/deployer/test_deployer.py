@@ -116,6 +116,17 @@ def test_destroy_follows_dependencies_that_only_the_options_tell(shelf: Shelf, u
     assert deployer.destroy().deleted == ("lamp", "desk")
 
 
+def test_a_child_goes_before_its_parent(shelf: Shelf, up: Up, deployer: Deployer) -> None:
+    def program(wood: str) -> None:
+        desk = Thing("desk", wood=wood)
+        Thing("drawer", pulumi.ResourceOptions(parent=desk))
+
+    up(lambda: program("oak"))
+    up(lambda: program("pine"))
+
+    assert deployer.destroy().deleted == ("drawer", "desk")
+
+
 def test_what_the_program_wants_kept_is_kept(shelf: Shelf, up: Up, deployer: Deployer) -> None:
     def program(wood: str) -> None:
         Thing("desk", pulumi.ResourceOptions(retain_on_delete=True), wood=wood)
