@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 
 from contracts.errors import AskedWrongly
-from contracts.event import EventConfig, FolderKit, GitKit
+from contracts.event import EventConfig, FolderKit, GitKit, Image
 from imagebuilder import documents, kit
 from imagebuilder.documents import Document
 
@@ -78,7 +78,7 @@ def _values(event: EventConfig) -> dict[str, str]:
         "Home": "/root" if user == "root" else f"/home/{user}",
         "Prefix": PREFIX,
         "Problem": event.ramp.problem_name,
-        "Environment": _environment(image.prefix),
+        "Environment": _environment(image),
         "QuickTestSubmission": image.quick_test_submission,
     }
     if isinstance(image.kit, GitKit):
@@ -91,10 +91,11 @@ def _values(event: EventConfig) -> dict[str, str]:
     return values
 
 
-def _environment(prefix: str) -> str:
-    """Give a folder below our own prefix relative to it: a machine may have to keep that prefix elsewhere."""
-    path = PurePosixPath(prefix)
-    return str(path.relative_to(PREFIX)) if path.is_relative_to(PREFIX) else prefix
+def _environment(image: Image) -> str:
+    """Give an environment to be made below our own prefix relative to it: a machine may keep that prefix elsewhere."""
+    path = PurePosixPath(image.prefix)
+    is_ours = image.environment != "existing" and path.is_relative_to(PREFIX)
+    return str(path.relative_to(PREFIX)) if is_ours else image.prefix
 
 
 def _refuse_unquotable(name: str, value: str) -> None:

@@ -68,11 +68,13 @@ def test_another_parameter_or_parent_image_gives_the_recipe_another_version(make
     assert len(versions) == 4
 
 
-def test_an_environment_below_our_prefix_is_told_relative_to_it(make_event: MakeEvent) -> None:
+def test_an_environment_to_be_made_below_our_prefix_is_told_relative_to_it(make_event: MakeEvent) -> None:
     ours = catalogue.components(make_event())[-1].parameters
-    theirs = catalogue.components(make_event(environment="existing", prefix="/opt/conda"))[-1].parameters
+    elsewhere = catalogue.components(make_event(prefix="/opt/conda"))[-1].parameters
+    there_already = catalogue.components(make_event(environment="existing"))[-1].parameters
     assert ours["Environment"] == "env"
-    assert theirs["Environment"] == "/opt/conda"
+    assert elsewhere["Environment"] == "/opt/conda"
+    assert there_already["Environment"] == "/opt/rampart/env"
 
 
 def test_the_home_is_that_of_the_login_user(make_event: MakeEvent) -> None:
