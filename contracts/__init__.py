@@ -1,0 +1,1 @@
+"""Values that cross package borders: they import nothing of ours."""

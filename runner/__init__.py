@@ -1,0 +1,1 @@
+"""Take submissions from the queue to the leaderboard: `app` composes, `dispatcher` claims, `flow` shows the stages."""

@@ -38,8 +38,9 @@ def picture() -> str:
         arrow(670, 58, 756, 112),
         arrow(670, 198, 756, 146),
         f'<rect x="20" y="280" width="890" height="112" rx="8" fill="{PAPER}" stroke="{SOFT}" stroke-dasharray="5 4"/>',
-        f'<text x="36" y="302" font-weight="600">runner</text>'
-        f'<text x="96" y="302" font-size="12" fill="{SOFT}">each stage is one function from the previous value to its own</text>',
+        '<text x="36" y="302" font-weight="600">runner</text>',
+        f'<text x="96" y="302" font-size="12" fill="{SOFT}">'
+        "each stage is one function from the previous value to its own</text>",
         '<line x1="835" y1="166" x2="835" y2="276" stroke="#1f2937" marker-end="url(#tip)"/>',
     ]
     for number, stage in enumerate(stages):

@@ -250,8 +250,8 @@ def test_a_late_result_of_an_older_attempt_changes_nothing(bench: Bench) -> None
 
 
 def test_the_catalogue_knows_the_events_it_was_told_of(bench: Bench) -> None:
-    assert bench.catalogue.has_event("iris")
-    assert not bench.catalogue.has_event("titanic")
+    assert bench.books.has_event("iris")
+    assert not bench.books.has_event("titanic")
 
 
 def test_adding_an_event_or_a_team_again_changes_nothing(bench: Bench) -> None:
