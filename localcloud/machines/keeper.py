@@ -54,7 +54,7 @@ class Keeper:
         try:
             self._store.prepare(machine, image, login_user)
             calls = Path(self._plan.folder, "calls", machine)
-            calls.touch()
+            calls.write_bytes(b"")
             calls.chmod(0o666)
             return self.start(machine)
         except BaseException:
