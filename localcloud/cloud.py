@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import secrets
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from localcloud.moto_instances import Instances
 
 SPOT_NOTICE_S = 120
+_OPEN_FILES = 65_536
 
 _one_at_a_time = threading.Lock()
 
@@ -92,6 +94,7 @@ class LocalCloud:
         if not _one_at_a_time.acquire(blocking=False):
             raise AskedWrongly("this process already holds a local cloud", hint="end that one first")
         ending.callback(_one_at_a_time.release)
+        _raise_open_files(ending)
         self.folder = self._claimed_folder(ending)
         self.level = self._wanted_level or strongest_level()
         room = ending.enter_context(
@@ -113,6 +116,7 @@ class LocalCloud:
             imagebuilder_url=imagebuilder_url,
             ssh_config=self.folder / "ssh_config",
             prefix=environment.this_prefix(),
+            outer=os.environ,
         )
         self._open_control(ending)
 
@@ -196,6 +200,16 @@ def _private_places(folder: Path) -> tuple[Path, ...]:
     if (checkout / "pyproject.toml").is_file():
         places.append(checkout)
     return tuple(places)
+
+
+def _raise_open_files(ending: ExitStack) -> None:
+    """A host takes two sockets and a session four pipes: a few hundred of them pass the usual limit of 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    ending.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _aws_time(at: datetime) -> str:

@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 DEFAULT_REGION = "us-east-1"
+_LOOPBACK = "127.0.0.1"
 
 
-def environment(*, aws_url: str, imagebuilder_url: str, ssh_config: Path, prefix: Path) -> dict[str, str]:
-    """The variables; `prefix` is the Python environment the images of this cloud already hold."""
+def environment(
+    *, aws_url: str, imagebuilder_url: str, ssh_config: Path, prefix: Path, outer: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables; `prefix` is the Python environment the images of this cloud already hold, `outer` this process's
+    own variables."""
     return {
         "AWS_ENDPOINT_URL": aws_url,
         "AWS_ENDPOINT_URL_IMAGEBUILDER": imagebuilder_url,
@@ -23,7 +27,17 @@ def environment(*, aws_url: str, imagebuilder_url: str, ssh_config: Path, prefix
         "RAMPART_ALLOWED_CIDR": "127.0.0.0/8",
         "RAMPART_IMAGE_ENVIRONMENT": "existing",
         "RAMPART_IMAGE_PREFIX": str(prefix),
+        **_around_proxies(outer),
     }
+
+
+def _around_proxies(outer: Mapping[str, str]) -> dict[str, str]:
+    """Where a proxy is set, loopback must be excepted from it, in the spelling that counts for each tool."""
+    if not any(outer.get(name) for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")):
+        return {}
+    excepted = outer.get("no_proxy") or outer.get("NO_PROXY") or ""
+    value = ",".join([*(name for name in excepted.split(",") if name and name != _LOOPBACK), _LOOPBACK])
+    return {"NO_PROXY": value, "no_proxy": value}
 
 
 def this_prefix() -> Path:
