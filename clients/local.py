@@ -7,13 +7,14 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import IO
 
-from clients.outputs import Collected, Stream, Tail, failed, named
+from clients.feeding import Feeder
+from clients.outputs import Stream, finish, named, received
 from contracts.errors import CommandTimedOut, HostUnreachable
 from contracts.remote import CommandResult
 
@@ -33,17 +34,18 @@ class LocalTransport:
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float | None = 60.0) -> CommandResult:
         """Run a command to its end; see runner.ports.Transport."""
-        return self._finish(argv, (stdin,) if stdin else (), timeout_s)
+        return self.send(argv, (stdin,) if stdin else (), timeout_s=timeout_s)
 
-    def send(self, argv: Sequence[str], chunks: Iterable[bytes], *, timeout_s: float = 600.0) -> CommandResult:
+    def send(self, argv: Sequence[str], chunks: Iterable[bytes], *, timeout_s: float | None = 600.0) -> CommandResult:
         """Run a command that reads `chunks`; see runner.ports.Transport."""
-        return self._finish(argv, chunks, timeout_s)
+        with self._start(argv, chunks, timeout_s) as command:
+            return finish(command, argv)
 
     @contextmanager
     def receive(self, argv: Sequence[str], *, timeout_s: float = 600.0) -> Iterator[Iterator[bytes]]:
         """Run a command and read its output piece by piece; see runner.ports.Transport."""
         with self._start(argv, (), timeout_s) as command:
-            yield self._received(command, argv)
+            yield received(command, argv)
 
     def close(self) -> None:
         """End every command that still runs; what has detached itself goes on."""
@@ -51,25 +53,6 @@ class LocalTransport:
             self._closed = True
             for process in self._running:
                 _end(process)
-
-    def _finish(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> CommandResult:
-        with self._start(argv, chunks, timeout_s) as command:
-            collected = Collected(argv)
-            for stream, data in command.output():
-                collected.add(stream, data)
-            code = self._checked(command.exit_code())
-        return CommandResult(code, collected.bytes_of(Stream.OUT), collected.bytes_of(Stream.ERR))
-
-    def _received(self, command: _Command, argv: Sequence[str]) -> Iterator[bytes]:
-        errors = Tail()
-        for stream, data in command.output():
-            if stream is Stream.OUT:
-                yield data
-            else:
-                errors.add(data)
-        code = self._checked(command.exit_code())
-        if code != 0:
-            raise failed(argv, code, errors.text)
 
     @contextmanager
     def _start(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> Iterator[_Command]:
@@ -85,7 +68,7 @@ class LocalTransport:
                 start_new_session=True,
             )
             self._running.add(process)
-        command = _Command(process, argv, timeout_s)
+        command = _Command(process, argv, timeout_s, self._refuse_when_closed)
         try:
             command.feed(chunks)
             yield command
@@ -93,10 +76,6 @@ class LocalTransport:
             command.close()
             with self._lock:
                 self._running.discard(process)
-
-    def _checked(self, code: int) -> int:
-        self._refuse_when_closed()
-        return code
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
@@ -106,21 +85,27 @@ class LocalTransport:
 class _Command:
     """One child process: its input fed, its output pumped as it comes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], argv: Sequence[str], timeout_s: float | None) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        argv: Sequence[str],
+        timeout_s: float | None,
+        check_open: Callable[[], None],
+    ) -> None:
         self._process = process
+        self._check_open = check_open
         self._argv = argv
         self._timeout_s = timeout_s
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        self._feeder: Thread | None = None
-        self._feeding_failed: BaseException | None = None
+        self._feeder: Feeder | None = None
 
     def feed(self, chunks: Iterable[bytes]) -> None:
-        """Write the input from a thread of its own: a command may write before it reads."""
+        """Write the input; one without any is ended at once."""
+        stdin = _pipe(self._process.stdin)
         if chunks == ():
-            _pipe(self._process.stdin).close()
-            return
-        self._feeder = Thread(target=self._feed, args=(chunks,), daemon=True, name="local-feeder")
-        self._feeder.start()
+            stdin.close()
+        else:
+            self._feeder = Feeder(chunks, write=stdin.write, end=stdin.close, abandon=lambda: _end(self._process))
 
     def output(self) -> Iterator[tuple[Stream, bytes]]:
         """What the command writes, until it closes both streams; raises CommandTimedOut."""
@@ -144,8 +129,9 @@ class _Command:
             code = self._process.wait(self._left())
         except subprocess.TimeoutExpired as error:
             raise self._timed_out() from error
-        if self._feeding_failed is not None:
-            raise self._feeding_failed
+        if self._feeder is not None:
+            self._feeder.check()
+        self._check_open()
         return max(code, -1)
 
     def close(self) -> None:
@@ -158,18 +144,6 @@ class _Command:
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             with suppress(OSError):
                 _pipe(pipe).close()
-
-    def _feed(self, chunks: Iterable[bytes]) -> None:
-        stdin = _pipe(self._process.stdin)
-        try:
-            for chunk in chunks:
-                stdin.write(chunk)
-            stdin.close()
-        except OSError:
-            return  # the command ended before it read everything: its exit code tells
-        except BaseException as error:
-            self._feeding_failed = error
-            _end(self._process)
 
     def _left(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())

@@ -1,12 +1,14 @@
-"""Collect what a command writes, up to a bound."""
+"""Read what a command writes, up to a bound."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum, auto
+from typing import Protocol
 
 from contracts.errors import CommandFailed
+from contracts.remote import CommandResult
 
 MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 TAIL_BYTES = 4096
@@ -17,6 +19,40 @@ class Stream(Enum):
 
     OUT = auto()
     ERR = auto()
+
+
+class Running(Protocol):
+    """A command that has been started."""
+
+    def output(self) -> Iterator[tuple[Stream, bytes]]:
+        """What it writes, until it closes both streams."""
+        ...
+
+    def exit_code(self) -> int:
+        """Its exit code; asked for when the output has been read."""
+        ...
+
+
+def finish(running: Running, argv: Sequence[str]) -> CommandResult:
+    """Read a command to its end."""
+    collected = Collected(argv)
+    for stream, data in running.output():
+        collected.add(stream, data)
+    code = running.exit_code()
+    return CommandResult(code, collected.bytes_of(Stream.OUT), collected.bytes_of(Stream.ERR))
+
+
+def received(running: Running, argv: Sequence[str]) -> Iterator[bytes]:
+    """Standard output piece by piece; raises CommandFailed at its end where the exit code is not 0."""
+    errors = Tail()
+    for stream, data in running.output():
+        if stream is Stream.OUT:
+            yield data
+        else:
+            errors.add(data)
+    code = running.exit_code()
+    if code != 0:
+        raise failed(argv, code, errors.text)
 
 
 class Collected:

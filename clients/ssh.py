@@ -6,10 +6,10 @@ import logging
 import shlex
 import socket
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import paramiko
@@ -17,8 +17,9 @@ from fabric import Config, Connection
 from paramiko.common import cMSG_GLOBAL_REQUEST
 from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
+from clients.feeding import Feeder
 from clients.keys import check_key_file
-from clients.outputs import Collected, Stream, Tail, failed, named
+from clients.outputs import Stream, finish, named, received
 from contracts.errors import CommandTimedOut, HostKeyRefused, HostUnreachable, KeyFileInvalid
 from contracts.remote import CommandResult
 from contracts.work import HostAddress
@@ -55,46 +56,28 @@ class SshTransport:
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float | None = 60.0) -> CommandResult:
         """Run a command to its end; see runner.ports.Transport."""
-        return self._finish(argv, (stdin,) if stdin else (), timeout_s)
+        return self.send(argv, (stdin,) if stdin else (), timeout_s=timeout_s)
 
-    def send(self, argv: Sequence[str], chunks: Iterable[bytes], *, timeout_s: float = 600.0) -> CommandResult:
+    def send(self, argv: Sequence[str], chunks: Iterable[bytes], *, timeout_s: float | None = 600.0) -> CommandResult:
         """Run a command that reads `chunks`; see runner.ports.Transport."""
-        return self._finish(argv, chunks, timeout_s)
+        with self._start(argv, chunks, timeout_s) as command:
+            return finish(command, argv)
 
     @contextmanager
     def receive(self, argv: Sequence[str], *, timeout_s: float = 600.0) -> Iterator[Iterator[bytes]]:
         """Run a command and read its output piece by piece; see runner.ports.Transport."""
         with self._start(argv, (), timeout_s) as command:
-            yield self._received(command, argv)
+            yield received(command, argv)
 
     def close(self) -> None:
         """End the connection; a wait in another thread ends with HostUnreachable."""
         self._connection.hang_up()
 
-    def _finish(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> CommandResult:
-        with self._start(argv, chunks, timeout_s) as command:
-            collected = Collected(argv)
-            for stream, data in command.output():
-                collected.add(stream, data)
-            code = self._checked(command.exit_code())
-        return CommandResult(code, collected.bytes_of(Stream.OUT), collected.bytes_of(Stream.ERR))
-
-    def _received(self, command: _Command, argv: Sequence[str]) -> Iterator[bytes]:
-        errors = Tail()
-        for stream, data in command.output():
-            if stream is Stream.OUT:
-                yield data
-            else:
-                errors.add(data)
-        code = self._checked(command.exit_code())
-        if code != 0:
-            raise failed(argv, code, errors.text)
-
     @contextmanager
     def _start(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> Iterator[_Command]:
         with _translated(self._host):
             channel = self._transport().open_session(timeout=SILENCE_S)
-        command = _Command(channel, argv, timeout_s)
+        command = _Command(channel, argv, timeout_s, self._check_host)
         try:
             with _translated(self._host):
                 channel.exec_command(f"exec {shlex.join(argv)}")  # no shell in between: a signal is seen as one
@@ -103,12 +86,10 @@ class SshTransport:
         finally:
             command.close()
 
-    def _checked(self, code: int) -> int:
-        """Tell a command that died by a signal (-1, the host still answers) from a lost connection (-1 too)."""
-        if code == -1:
-            with _translated(self._host):
-                self._transport().open_session(timeout=SILENCE_S).close()
-        return code
+    def _check_host(self) -> None:
+        """Raise HostUnreachable unless the host still answers."""
+        with _translated(self._host):
+            self._transport().open_session(timeout=SILENCE_S).close()
 
     def _transport(self) -> paramiko.Transport:
         transport: paramiko.Transport | None = self._connection.transport
@@ -120,21 +101,27 @@ class SshTransport:
 class _Command:
     """One command on one channel: its input fed, its output pumped as it comes."""
 
-    def __init__(self, channel: paramiko.Channel, argv: Sequence[str], timeout_s: float | None) -> None:
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        argv: Sequence[str],
+        timeout_s: float | None,
+        check_host: Callable[[], None],
+    ) -> None:
         self._channel = channel
+        self._check_host = check_host
         self._argv = argv
         self._timeout_s = timeout_s
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        self._feeder: Thread | None = None
-        self._feeding_failed: BaseException | None = None
+        self._feeder: Feeder | None = None
 
     def feed(self, chunks: Iterable[bytes]) -> None:
-        """Write the input from a thread of its own: a command may write before it reads."""
+        """Write the input; one without any is ended at once."""
+        channel = self._channel
         if chunks == ():
-            self._channel.shutdown_write()
-            return
-        self._feeder = Thread(target=self._feed, args=(chunks,), daemon=True, name="ssh-feeder")
-        self._feeder.start()
+            channel.shutdown_write()
+        else:
+            self._feeder = Feeder(chunks, write=channel.sendall, end=channel.shutdown_write, abandon=channel.close)
 
     def output(self) -> Iterator[tuple[Stream, bytes]]:
         """What the command writes, until it closes both streams; raises CommandTimedOut."""
@@ -161,26 +148,19 @@ class _Command:
         """The exit code, -1 where the command or the connection died without one."""
         if not self._channel.status_event.wait(self._left()):
             raise self._timed_out()
-        if self._feeding_failed is not None:
-            raise self._feeding_failed
-        return self._channel.exit_status
+        if self._feeder is not None:
+            self._feeder.check()
+        code = self._channel.exit_status
+        if code == -1:
+            self._check_host()  # was it a signal, or has the connection died?
+        return code
 
     def close(self) -> None:
         """Close the channel, which ends a command that still writes to it, and the feeder."""
-        self._channel.close()
-        if self._feeder is not None:
-            self._feeder.join(SILENCE_S)
-
-    def _feed(self, chunks: Iterable[bytes]) -> None:
-        try:
-            for chunk in chunks:
-                self._channel.sendall(chunk)
-            self._channel.shutdown_write()
-        except OSError:
-            return  # the command ended before it read everything: its exit code tells
-        except BaseException as error:
-            self._feeding_failed = error
+        with suppress(paramiko.SSHException, EOFError, OSError):  # a dead connection has closed it already
             self._channel.close()
+        if self._feeder is not None:
+            self._feeder.join()
 
     def _left(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())

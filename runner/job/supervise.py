@@ -97,6 +97,8 @@ def wait(folder: Path) -> int:
         record = (folder / "exit").read_text("ascii")
     except FileNotFoundError:
         _sweep(folder)
+        with contextlib.suppress(OSError):
+            sys.stderr.write((folder / "supervisor-error").read_text())
         return LOST
     print(record, flush=True)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Entry:
 def stream(entries: Iterable[Entry]) -> Iterator[bytes]:
     """The archive, piece by piece; owners, times and modes of this machine stay here.
 
-    Raises SubmissionInvalid when a file changes its size while it is read.
+    Raises SubmissionInvalid when a file cannot be read or shrinks meanwhile.
     """
     for entry in entries:
         header = tarfile.TarInfo(entry.name)
@@ -38,10 +39,12 @@ def stream(entries: Iterable[Entry]) -> Iterator[bytes]:
 
 def _content(entry: Entry) -> Iterator[bytes]:
     left = entry.size_bytes
-    with entry.source.open("rb") as file:
-        while left:
-            chunk = file.read(min(left, _CHUNK_BYTES))
-            if not chunk:
-                raise SubmissionInvalid(f"{entry.source} became shorter while it was sent", hint="send it again")
-            left -= len(chunk)
-            yield chunk
+    try:
+        with os.fdopen(os.open(entry.source, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
+                left -= len(chunk)
+                yield chunk
+    except OSError as error:
+        raise SubmissionInvalid(f"{entry.source} cannot be read: {error.strerror}", hint="submit it again") from error
+    if left:
+        raise SubmissionInvalid(f"{entry.source} became shorter while it was sent", hint="send it again")

@@ -67,12 +67,13 @@ def test_chunks_are_sent_as_they_are_made(transport: Transport) -> None:
     assert transport.send(["cat"], (bytes([i]) * 1000 for i in range(100))).stdout[-1000:] == b"c" * 1000
 
 
-def test_what_fails_while_chunks_are_made_is_raised(transport: Transport) -> None:
+@pytest.mark.parametrize("kind", [KeyError, OSError])
+def test_what_fails_while_chunks_are_made_is_raised(transport: Transport, kind: type[Exception]) -> None:
     def chunks() -> Iterator[bytes]:
         yield b"first"
-        raise KeyError("the file is gone")
+        raise kind("the file is gone")
 
-    with pytest.raises(KeyError, match="the file is gone"):
+    with pytest.raises(kind, match="the file is gone"):
         transport.send(["cat"], chunks())
     assert transport.run(SPEAK).exit_code == 3
 

@@ -19,7 +19,7 @@ from runner.job import supervise
 SUPERVISE = (sys.executable, "-I", supervise.__file__)
 MIB = 1024 * 1024
 
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: a child subreaper")
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: /proc, a child subreaper")
 
 
 class Job:
@@ -110,6 +110,7 @@ def test_an_honest_job_leaves_its_code_its_output_and_its_figures(job: Callable[
     assert record["wall_time_s"] < 10
 
 
+@linux_only
 def test_a_job_knows_nothing_of_our_environment(job: Callable[[str], Job]) -> None:
     nosy = job("import os, sys; print(sorted(os.environ), repr(sys.stdin.read()), len(os.listdir('/proc/self/fd')))")
     assert nosy.ended(options=("--n-threads", "1"))["code"] == 0
@@ -172,6 +173,7 @@ def test_nothing_a_job_started_outlives_it(job: Callable[[str], Job]) -> None:
     assert [pid for pid in escaping.pids(4) if _lives(pid)] == []
 
 
+@linux_only
 def test_a_kill_ends_the_job_and_leaves_its_record(job: Callable[[str], Job]) -> None:
     waiting = job(ESCAPE + "\ntime.sleep(60)")
     waiting.launch()

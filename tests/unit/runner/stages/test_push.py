@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -107,6 +108,16 @@ def test_a_file_that_shrinks_while_it_is_sent_is_told(submission: Path) -> None:
     plan = push.push_plan(provisioned(submission).claimed.work)
     (submission / "classifier.py").write_text("")
     with pytest.raises(SubmissionInvalid, match="became shorter"):
+        list(tar_writer.stream(plan))
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: (path.unlink(), path.symlink_to("/etc/passwd"))])
+def test_a_file_that_goes_or_becomes_a_link_before_it_is_sent_is_told(
+    submission: Path, change: Callable[[Path], object]
+) -> None:
+    plan = push.push_plan(provisioned(submission).claimed.work)
+    change(submission / "classifier.py")
+    with pytest.raises(SubmissionInvalid, match="cannot be read"):
         list(tar_writer.stream(plan))
 
 
