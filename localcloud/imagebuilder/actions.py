@@ -163,7 +163,7 @@ def _set_owner(*, recursive: bool) -> Callable[[Shell, Mapping[str, Any]], Outco
         owner = f"{item.get('owner', '')}:{item['group']}" if "group" in item else str(item.get("owner", ""))
         if not owner:
             raise ActionFailed("neither owner nor group is given")
-        deep = ["-R"] if item.get("recursive", recursive) is True else []
+        deep = ["-R"] if str(item.get("recursive", recursive)).lower() == "true" else []
         return Outcome(shell.run("chown", *deep, "--", owner, str(item["path"])).exit_code)
 
     return run
@@ -171,7 +171,7 @@ def _set_owner(*, recursive: bool) -> Callable[[Shell, Mapping[str, Any]], Outco
 
 def _set_permissions(*, recursive: bool) -> Callable[[Shell, Mapping[str, Any]], Outcome]:
     def run(shell: Shell, item: Mapping[str, Any]) -> Outcome:
-        deep = ["-R"] if item.get("recursive", recursive) is True else []
+        deep = ["-R"] if str(item.get("recursive", recursive)).lower() == "true" else []
         return Outcome(shell.run("chmod", *deep, "--", str(item["permissions"]), str(item["path"])).exit_code)
 
     return run

@@ -101,8 +101,9 @@ def parse(text: str) -> Document:
 _TOP = {"name", "description", "parameters", "constants"}
 _PHASES = ("build", "validate", "test", "container-host-test")
 _STEP = {"timeoutSeconds", "onFailure", "maxAttempts", "if", "loop", "inputs"}
+_LISTS = frozenset({"commands", "arguments", "include", "exclude", "phases", "parameters"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{3,128}")
-_STEP_NAME = re.compile(r"[A-Za-z0-9_\- ]{1,128}")
+_STEP_NAME = re.compile(r"[^\x00-\x1f{}]{1,128}")
 
 
 def _phase(item: Any, line: int) -> Phase:
@@ -123,7 +124,7 @@ def _step(item: Any, line: int) -> Step:
     name = step["name"]
     if not isinstance(name, str) or not _STEP_NAME.fullmatch(name):
         raise _fault(step.lines["name"], f"'{name}' cannot be a step's name")
-    if step["action"] not in ACTIONS:
+    if not isinstance(step["action"], str) or step["action"] not in ACTIONS:
         raise _fault(step.lines["action"], f"step {name}: AWSTOE has no action '{step['action']}'")
     _check_inputs(step)
     return Step(
@@ -158,6 +159,9 @@ def _check_inputs(step: yaml_lines.Mapping) -> None:
             raise _fault(line, f"step {step['name']}: the inputs of {step['action']} {what}")
         if "commands" in action.required and not _texts(one["commands"]):
             raise _fault(line, f"step {step['name']}: commands is a list of strings")
+        for key, value in one.items():
+            if isinstance(value, list) != (key in _LISTS) or isinstance(value, dict) or value is None:
+                raise _fault(line, f"step {step['name']}: {key} is {'a list' if key in _LISTS else 'one value'}")
 
 
 def _timeout(step: yaml_lines.Mapping) -> float | None:
@@ -196,7 +200,7 @@ def _loop(step: yaml_lines.Mapping) -> Loop | None:
     line = step.lines["loop"]
     loop = _mapping(step["loop"], line, "a loop")
     kinds = loop.keys() & {"for", "forEach"}
-    if len(kinds) != 1 or loop.keys() - {"for", "forEach", "name"}:
+    if len(kinds) != 1 or loop.keys() - {"for", "forEach", "name"} or not isinstance(loop.get("name", ""), str):
         raise _fault(line, f"step {step['name']}: a loop has one of for, forEach and perhaps a name")
     kind = kinds.pop()
     spec = loop[kind]
@@ -214,6 +218,8 @@ def _parameter(item: Any, line: int) -> Parameter:
     default = spec.get("default")
     if default is not None and not isinstance(default, str):
         raise _fault(spec.lines["default"], f"parameter {name}: the default is a string; put it in quotes")
+    if not isinstance(spec.get("description", ""), str):
+        raise _fault(spec.lines["description"], f"parameter {name}: the description is a string")
     return Parameter(name, default, spec.get("description"))
 
 

@@ -94,10 +94,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self) -> wire.Reply:
         try:
-            length = int(self.headers.get("Content-Length") or 0)
-            if length > _LARGEST:
+            length = self.headers.get("Content-Length") or "0"
+            if not length.isdecimal() or int(length) > _LARGEST:
                 return wire.refuse(Refusal("InvalidRequestException", f"A request may hold {_LARGEST} bytes."))
-            call = wire.parse(self.command, self.path, self.rfile.read(length))
+            call = wire.parse(self.command, self.path, self.rfile.read(int(length)))
             operations = self.server.regions.of(wire.region(self.headers.get("Authorization")))
             return wire.answer(call.operation, operations.answer(call.operation, call.arguments))
         except Refusal as refusal:

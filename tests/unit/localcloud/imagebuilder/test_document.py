@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +79,8 @@ def test_a_good_document_is_read() -> None:
         ("          commands:", "          command:", "the inputs of ExecuteBash lack commands"),
         ("            - echo", "            - a: echo", "commands is a list of strings"),
         ("          - path: /tmp/x", "            path: /tmp/x", "the inputs of CreateFile are a list"),
+        ("permissions: 0640", "permissions: [0640]", "step See: permissions is one value"),
+        ("action: ExecuteBash", "action: [ExecuteBash]", "line 17: step Say: AWSTOE has no action"),
         ("permissions: 0640", "mode: 0640", "the inputs of CreateFile cannot hold mode"),
         (
             "        maxAttempts: 3\n",
@@ -101,3 +110,29 @@ def test_what_is_no_document_is_refused(text: str) -> None:
 def test_no_text_makes_the_parser_fall_over(text: str) -> None:
     with pytest.raises(DocumentRefused, match="line "):
         parse(text)
+
+
+ODD: tuple[Any, ...] = (None, True, -1, "", [], {}, ["a"], [{}], {"a": [1]})
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to everything inside a value."""
+    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in keys:
+        yield (*path, key)
+        yield from places(value[key], (*path, key))
+
+
+def test_no_odd_value_anywhere_makes_the_parser_fall_over() -> None:
+    good = yaml.safe_load(GOOD)
+    good["phases"][0]["steps"][0] |= {"if": {"not": {"stringEquals": "a", "value": "b"}}, "loop": {"forEach": ["a"]}}
+    parse(json.dumps(good))
+    for *folders, last in places(good):
+        for odd in ODD:
+            changed = copy.deepcopy(good)
+            inner = changed
+            for key in folders:
+                inner = inner[key]
+            inner[last] = odd
+            with suppress(DocumentRefused):
+                parse(json.dumps(changed))
