@@ -13,6 +13,7 @@ _PATIENCE = Config(
     read_timeout=60,
     retries={"mode": "standard", "max_attempts": 4},
     s3={"addressing_style": "path"},
+    proxies={},  # the local cloud is on loopback, whatever proxy this machine uses
     user_agent_extra="rampart-imagebuilder",
 )
 
