@@ -35,7 +35,8 @@ def _data(wanted: Wanted) -> dict[str, Any]:
 HANDLERS = {
     "aws:ec2/launchTemplate:LaunchTemplate": Handler(
         _create,
-        lambda made: made.client("ec2").describe_launch_templates(LaunchTemplateIds=[made.id]),
+        # moto answers an unknown id with an empty list, AWS with an error
+        lambda made: made.client("ec2").describe_launch_templates(LaunchTemplateIds=[made.id])["LaunchTemplates"] != [],
         lambda made: made.client("ec2").delete_launch_template(LaunchTemplateId=made.id),
         name_input="name",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,8 +18,9 @@ from contracts.event_file import load_event
 from contracts.stack import StackOutputs
 from infra import program
 from localcloud import LocalCloud
-from localcloud.deployer import Deployer, Deployment
+from localcloud.deployer import Deployer, Deployment, table
 from localcloud.deployer.connection import Connection
+from localcloud.deployer.handler import Handler, Made
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 
@@ -41,6 +43,18 @@ class Stack:
         """The same event with other values in its section `infra`."""
         event = self.event.model_copy(update={"infra": self.event.infra.model_copy(update=infra)})
         return replace(self, event=event)
+
+    def made(self) -> list[tuple[Handler, Made]]:
+        """Everything in the stack's state that `destroy` deletes, with the handler that made it."""
+        entries = json.loads((self.event.state_dir / "stack.json").read_text())["resources"]
+        return [
+            (
+                table.HANDLERS[entry["type"]],
+                Made(entry["id"], entry["region"], entry["inputs"], entry["outputs"], self.connection),
+            )
+            for entry in entries
+            if not entry["retained"]
+        ]
 
     def remaining(self) -> list[str]:
         """Ids of everything in the cloud that is tagged or named as this event's."""
@@ -96,8 +110,11 @@ def test_an_event_goes_up_once_stays_and_goes_without_a_trace(stack: Stack) -> N
     _hosts_are_guarded(stack, outputs)
     assert stack.remaining() != []
 
+    made = stack.made()
+    assert [each.id for handler, each in made if not handler.exists(each)] == []
     stack.deployer.destroy()
     assert stack.remaining() == []
+    assert [each.id for handler, each in made if handler.exists(each)] == []
     assert stack.deployer.destroy().changed_nothing
 
 
