@@ -9,8 +9,8 @@ from threading import Thread
 class Feeder:
     """A thread that writes chunks to a command: a command may write before it reads, so the two must not wait in turn.
 
-    `write` and `end` raise OSError where the command has ended before it read everything; its exit code tells then.
-    What fails while the chunks are made is kept for `check`, after `abandon` has ended the command.
+    `write`, `end` and `abandon` may raise OSError or EOFError: the command then ended before it read everything, and
+    its exit code tells. What fails while the chunks are made is kept for `check`; `abandon` then ends the command.
     """
 
     def __init__(
@@ -42,16 +42,15 @@ class Feeder:
             for chunk in chunks:
                 if not _done(self._write, chunk):
                     return
+            _done(self._end)
         except BaseException as error:
             self._failed = error
-            self._abandon()
-        else:
-            _done(self._end)
+            _done(self._abandon)
 
 
 def _done(action: Callable[..., object], *arguments: bytes) -> bool:
     try:
         action(*arguments)
-    except OSError:
+    except (OSError, EOFError):
         return False
     return True
