@@ -14,7 +14,12 @@ from botocore.config import Config
 
 from contracts.errors import AskedWrongly
 
-_CONFIG = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=60)
+_CONFIG = Config(
+    proxies={},  # the local cloud is on loopback, whatever proxy this machine uses
+    retries={"mode": "standard", "max_attempts": 3},
+    connect_timeout=5,
+    read_timeout=60,
+)
 _NO_FILES = {
     # AWS's own files and profiles are a person's: the local cloud never reads them.
     "profile": (None, None, None, None),
