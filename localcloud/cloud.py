@@ -116,6 +116,7 @@ class LocalCloud:
             imagebuilder_url=imagebuilder_url,
             ssh_config=self.folder / "ssh_config",
             prefix=environment.this_prefix(),
+            state_dir=self.folder / "state",
             outer=os.environ,
         )
         self._open_control(ending)
@@ -128,7 +129,7 @@ class LocalCloud:
             folder = self._wanted_folder.absolute()
         claim = state.Claim(folder)
         ending.callback(claim.release)
-        for name in ("machines", "imagebuilder"):
+        for name in ("machines", "imagebuilder", "state"):
             shutil.rmtree(folder / name, ignore_errors=True)  # of a cloud that was killed here
             ending.callback(shutil.rmtree, folder / name, ignore_errors=True)
         for name in ("ssh_config", "known_hosts"):

@@ -12,10 +12,13 @@ _LOOPBACK = "127.0.0.1"
 
 
 def environment(
-    *, aws_url: str, imagebuilder_url: str, ssh_config: Path, prefix: Path, outer: Mapping[str, str]
+    *, aws_url: str, imagebuilder_url: str, ssh_config: Path, prefix: Path, state_dir: Path, outer: Mapping[str, str]
 ) -> dict[str, str]:
-    """The variables; `prefix` is the Python environment the images of this cloud already hold, `outer` this process's
-    own variables."""
+    """The variables.
+
+    `prefix` is the Python environment the images of this cloud already hold, `state_dir` keeps what Rampart knows of
+    the events rehearsed here apart from the same events on AWS, `outer` are this process's own variables.
+    """
     return {
         "AWS_ENDPOINT_URL": aws_url,
         "AWS_ENDPOINT_URL_IMAGEBUILDER": imagebuilder_url,
@@ -27,6 +30,7 @@ def environment(
         "RAMPART_ALLOWED_CIDR": "127.0.0.0/8",
         "RAMPART_IMAGE_ENVIRONMENT": "existing",
         "RAMPART_IMAGE_PREFIX": str(prefix),
+        "RAMPART_STATE_DIR": str(state_dir),
         **_around_proxies(outer),
     }
 

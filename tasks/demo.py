@@ -42,7 +42,7 @@ def run(*, keep: bool) -> None:
         _copy_example(deployment)
         console.say("starting a local cloud ...")
         with LocalCloud(deployment / "cloud") as cloud:
-            _enter(cloud.environment, deployment)
+            _enter(cloud.environment)
             console.say(f"  level {cloud.level}: {_ABOUT_LEVELS[cloud.level]}")
             event = open_event(str(deployment / "events" / EVENT / "config.yml"))
             _whole_event(event)
@@ -68,10 +68,9 @@ def _copy_example(deployment: Path) -> None:
         )
 
 
-def _enter(environment: dict[str, str], deployment: Path) -> None:
+def _enter(environment: dict[str, str]) -> None:
     os.environ.update(environment)
     os.environ["RAMPART_TIMEOUT_S"] = str(RUN_TIMEOUT_S)
-    os.environ["RAMPART_STATE_DIR"] = str(deployment / "state")
 
 
 def _whole_event(event: EventConfig) -> None:
@@ -100,7 +99,7 @@ def _nobody(line: str) -> None:
 
 
 def _stay(cloud: LocalCloud, event: EventConfig) -> None:
-    console.result(as_exports({**cloud.environment, "RAMPART_STATE_DIR": str(event.state_dir.parent)}).rstrip())
+    console.result(as_exports(cloud.environment).rstrip())
     console.say("the cloud stays up until Ctrl-C; in another shell, with the lines above:")
     console.say(f"  invoke status --event {event.path}")
     console.say("  aws ec2 describe-instances")

@@ -41,11 +41,12 @@ def up(event: EventConfig, *, local: bool, tell: Callable[[str], None] = console
 
 
 def destroy(event: EventConfig, *, local: bool, tell: Callable[[str], None] = console.say) -> None:
-    """Remove everything the stack made."""
+    """Remove everything the stack made, and the component versions it kept from one deployment to the next."""
     if local:
         console.say(_deployer(event, tell).destroy().summary)
     else:
         _on_aws(event, lambda stack: stack.destroy(on_output=tell))
+    _sweep(event)
     outputs_path(event).unlink(missing_ok=True)
 
 
@@ -100,6 +101,14 @@ def _deployer(event: EventConfig, tell: Callable[[str], None]) -> Deployer:
 def _up_on_aws(event: EventConfig, tell: Callable[[str], None]) -> dict[str, Any]:
     result = _on_aws(event, lambda stack: stack.up(on_output=tell))
     return {name: output.value for name, output in result.outputs.items()}
+
+
+def _sweep(event: EventConfig) -> None:
+    from clients.aws.retained import Retained
+    from clients.aws.session import session_for
+
+    for arn in Retained(session_for(event)).sweep({"rampart:stack": event.name}):
+        console.say(f"  kept, for something still uses it: {arn}")
 
 
 def _on_aws(event: EventConfig, act: Callable[[Any], Any]) -> Any:

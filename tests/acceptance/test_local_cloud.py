@@ -139,3 +139,18 @@ def test_the_aws_program_and_plain_ssh_reach_an_instance(house: Deployment) -> N
     assert said.exit_code == 0, said
     assert "ramp_test" in json.loads(said.out)
     assert aws(house, "ec2", "terminate-instances", "--instance-ids", instance_id).exit_code == 0
+
+
+def test_destroying_the_stack_leaves_nothing_of_it(house: Deployment) -> None:  # the last one: it ends the house
+    answer = house.invoke("destroy", "--local")
+    assert answer.exit_code == 0, answer
+    left = [
+        aws(house, "imagebuilder", "list-components", "--owner", "Self", "--query", "componentVersionList"),
+        aws(house, "imagebuilder", "list-image-recipes", "--owner", "Self", "--query", "imageRecipeSummaryList"),
+        aws(house, "imagebuilder", "list-image-pipelines", "--query", "imagePipelineList"),
+        aws(house, "ec2", "describe-key-pairs", "--query", "KeyPairs"),
+        aws(house, "ec2", "describe-launch-templates", "--query", "LaunchTemplates"),
+        aws(house, "ec2", "describe-vpcs", "--query", "Vpcs[?!IsDefault]"),
+        aws(house, "iam", "list-roles", "--path-prefix", "/", "--query", "Roles[?starts_with(RoleName, 'rampart')]"),
+    ]
+    assert [json.loads(one.out) for one in left] == [[]] * len(left), [str(one) for one in left]

@@ -10,7 +10,12 @@ from localcloud.environment import as_exports, environment
 
 def variables_of(**outer: str) -> dict[str, str]:
     return environment(
-        aws_url="http://a", imagebuilder_url="http://b", ssh_config=Path("/c"), prefix=Path("/venv"), outer=outer
+        aws_url="http://a",
+        imagebuilder_url="http://b",
+        ssh_config=Path("/c"),
+        prefix=Path("/venv"),
+        state_dir=Path("/state"),
+        outer=outer,
     )
 
 
