@@ -93,8 +93,7 @@ class Keeper:
                 _signal_entered(running, signal_number)
                 if _ended_within(running.watcher, _PATIENCE_S):
                     break
-            else:
-                os.waitpid(running.watcher, 0)
+            # else: everything inside is dead, and somebody outside has not collected it yet: no reason to wait
         self._let_go(machine, running)
 
     def _let_go(self, machine: str, running: boot.Booted) -> None:

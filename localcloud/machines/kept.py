@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import CommandFailed, HostGone, RampartError
-from localcloud.machines import stand_in_files, trees
+from localcloud.machines import adoption, stand_in_files, trees
 from localcloud.machines.level import Level
 from localcloud.machines.machine import NO_ENVIRONMENT, Spawn
 from localcloud.machines.plan import LOGIN_UID, SEARCH_PATH, RoomPlan
@@ -258,7 +258,12 @@ class KeptRoom:
             for made in (tools, links):
                 made.mkdir(parents=True, exist_ok=True)
             stand_in_files.install(tools, links, plan)
-        self._keeper = KeeperProcess(plan, self._heard)
+        adoption.begin()
+        try:
+            self._keeper = KeeperProcess(plan, self._heard)
+        except BaseException:
+            adoption.end()
+            raise
 
     def create(
         self, instance_id: str, image_id: str | None, login_user: str, on_shutdown: Callable[[], None] | None
@@ -288,6 +293,7 @@ class KeptRoom:
 
     def close(self) -> None:
         self._keeper.close()
+        adoption.end()
         self._clear()
 
     def _clear(self) -> None:

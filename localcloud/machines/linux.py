@@ -28,6 +28,7 @@ MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _SYS_MOUNT_SETATTR = 442  # the same number on every architecture
 _AT_RECURSIVE = 0x8000
 _AT_FDCWD = -100
@@ -107,6 +108,11 @@ def change_root(new_root: str) -> None:
 def die_with_parent(signal_number: int) -> None:
     """Get `signal_number` when the thread that made this process ends."""
     _check(_libc().prctl(ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(signal_number), 0, 0, 0), "prctl")
+
+
+def adopt_orphans(wanted: bool) -> None:
+    """Become the parent of descendants that lose theirs, or no longer."""
+    _check(_libc().prctl(ctypes.c_int(_PR_SET_CHILD_SUBREAPER), ctypes.c_ulong(wanted), 0, 0, 0), "prctl")
 
 
 def set_hostname(name: str) -> None:

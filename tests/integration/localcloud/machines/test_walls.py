@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -82,6 +83,22 @@ def test_a_stopped_command_does_not_delay_the_end_of_its_machine(machine: Machin
         os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WNOWAIT)
         machine.destroy()
         assert stopped.wait(timeout=10) != 0
+
+
+@pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGKILL])
+def test_a_killed_session_leaves_no_trace_of_its_command(
+    machine: Machine, inside: Inside, ending: signal.Signals
+) -> None:
+    spawn = machine.spawn(["sh", "-c", "echo $$; exec sleep 300"], user="ubuntu")
+    with subprocess.Popen(
+        spawn.argv, env=spawn.env, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as session:
+        assert session.stdout is not None
+        command = int(session.stdout.readline())
+        os.killpg(session.pid, ending)
+        session.wait(timeout=10)
+    gone = f"for i in $(seq 100); do [ -d /proc/{command} ] || exit 0; sleep 0.1; done; exit 1"
+    assert inside(machine, gone).returncode == 0
 
 
 def test_a_change_to_the_system_is_in_every_machine_of_the_image(
