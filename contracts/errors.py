@@ -43,7 +43,9 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}" if self.line is not None else f"{self.path}"
         about = f"{self.key}: " if self.key else ""
-        return f"{place}: {about}{self.message}" + (f" — {self.remedy}" if self.remedy else "")
+        line = f"{place}: {about}{self.message}" + (f" — {self.remedy}" if self.remedy else "")
+        # a value from the file may be quoted in it: one problem stays one line that a terminal shows as it is
+        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 class BadConfiguration(AskedWrongly):
