@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -26,13 +26,12 @@ def remove(folder: Path) -> None:
 
 
 def _open_up(folder: Path) -> None:
-    folder.chmod(0o700)
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode) & 0o700 != 0o700:
-                    Path(entry.path).chmod(0o700)
-                _open_up(Path(entry.path))
+    with suppress(FileNotFoundError):  # the last process of a killed owner may be removing it too
+        folder.chmod(0o700)
+        with os.scandir(folder) as entries:
+            below = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for child in below:
+            _open_up(child)
 
 
 def replace_path(folder: Path, old: str, new: str) -> None:
