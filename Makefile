@@ -32,7 +32,7 @@ check: $(READY) ## ruff, mypy, import rules, unit tests
 	@$(BIN)/pytest -q -n $(JOBS) tests/unit
 
 test: $(READY) ## every test
-	@$(BIN)/pytest -q -n $(JOBS) --dist loadgroup tests
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile tests
 
 lock: ## renew requirements.lock (needs uv on PATH)
 	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \

@@ -18,8 +18,6 @@ from tests.acceptance.conftest import REPOSITORY, Answer, Deployment
 AWS = str(Path(sys.executable).with_name("aws"))
 KIT = "examples/iris"
 
-pytestmark = pytest.mark.xdist_group("local-cloud")  # one cloud, one image build for all tests of this file
-
 
 @pytest.fixture(scope="module")
 def house(new_deployment: Callable[[str], Deployment]) -> Iterator[Deployment]:
