@@ -6,12 +6,15 @@ import dataclasses
 import json as json_format
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -48,6 +51,28 @@ def result(text: str, style: str = "") -> None:
 def next_step(command: str) -> None:
     """The last line: what to type next."""
     say(f"next: {command}", style="dim")
+
+
+@contextmanager
+def progress(title: str, *, total: float | None = None) -> Iterator[Callable[[str, float | None], None]]:
+    """Show how work goes on: a bar on a terminal, a line for each step elsewhere.
+
+    Gives a function that takes what happens now, with how far it is on the way to `total` (None: not known).
+    """
+    console = err()
+    if not console.is_terminal:
+        say(f"{title} ...")
+        yield lambda text, _done: say(f"  {text}")
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[now]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        row = bar.add_task(title, total=total, now="")
+        yield lambda text, done: bar.update(row, completed=done, now=escape(cleaned(text)))
 
 
 def confirmed(question: str) -> bool:
@@ -92,12 +117,13 @@ def duration(seconds: float | None) -> str:
 
 
 def _cell(value: object) -> str:
+    """Times are UTC, like everything the database holds."""
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
+        return value.strftime("%Y-%m-%d %H:%M:%SZ")
     return cleaned(value)
 
 

@@ -48,8 +48,7 @@ def run(*, keep: bool) -> None:
             _whole_event(event)
             if keep:
                 _stay(cloud, event)
-            console.say("destroying the stack ...")
-            stack.destroy(event, local=True, tell=_nobody)
+            stack.destroy(event, local=True)
     console.say(f"done in {console.duration(time.monotonic() - began)}; nothing is left", style="bold")
     console.next_step("make your own event: invoke init-event NAME --kit PATH (README, section 'Your own event')")
 
@@ -74,8 +73,7 @@ def _enter(environment: dict[str, str]) -> None:
 
 
 def _whole_event(event: EventConfig) -> None:
-    console.say("deploying the stack ...")
-    stack.up(event, local=True, tell=_nobody)
+    stack.up(event, local=True)
     image = images.build(event)
     console.say(f"  image {image.image_id} ({image.name}) is built and tested")
     for team, names in TEAMS.items():
@@ -92,10 +90,6 @@ def _report(event: EventConfig) -> None:
     submissions.show_failures(catalogue.failures(event.name))
     submissions.show_steps(catalogue.submissions(event.name))
     console.result(f"instances still up: {len(hosts.live(event))}")
-
-
-def _nobody(line: str) -> None:
-    """Resources are counted in the summary; naming each would bury the rest of the demo."""
 
 
 def _stay(cloud: LocalCloud, event: EventConfig) -> None:

@@ -49,23 +49,26 @@ def build(event: EventConfig) -> ImageReference:
 
     from clients.aws.pipelines import Pipelines
     from clients.aws.session import session_for
+    from contracts.image import BuildState
     from imagebuilder import build as builds
     from tasks import console, stack
 
     outputs = stack.needed_outputs(event)
+    states = [state for state in BuildState if not state.is_over]
     told: set[tuple[str, str]] = set()
+    with console.progress(f"building the image {event.image_name}", total=len(states)) as show:
 
-    def tell(progress: Progress) -> None:
-        moment = (progress.state.value, progress.step)
-        if moment not in told:
-            told.add(moment)
-            step = f": {progress.step}" if progress.step else ""
-            console.say(f"  {console.duration(progress.elapsed_s):>7}  {progress.state.value.lower()}{step}")
+        def tell(progress: Progress) -> None:
+            moment = (progress.state.value, progress.step)
+            if moment not in told:
+                told.add(moment)
+                step = f": {progress.step}" if progress.step else ""
+                done = len(states) if progress.state.is_over else states.index(progress.state)
+                show(f"{console.duration(progress.elapsed_s):>7}  {progress.state.value.lower()}{step}", done)
 
-    console.say(f"building the image {event.image_name} ...")
-    return builds.build(
-        Pipelines(session_for(event)), outputs.image_pipeline_arn, client_token=str(uuid.uuid4()), on_progress=tell
-    )
+        return builds.build(
+            Pipelines(session_for(event)), outputs.image_pipeline_arn, client_token=str(uuid.uuid4()), on_progress=tell
+        )
 
 
 def resolve(event: EventConfig) -> ImageReference:

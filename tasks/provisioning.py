@@ -20,7 +20,7 @@ def init_event(name: str, kit: str, force: bool = False) -> None:
     Example: invoke init-event iris --kit examples/iris
     """
     from contracts.errors import AskedWrongly, KitInvalid
-    from contracts.event_template import render_event
+    from contracts.event_file import render_event
     from tasks import console
     from tasks.events import events_folder, open_event
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,10 @@ class DeploymentFailed(RampartError):
     """Pulumi ended with an error; its own output says which resource."""
 
 
-def up(event: EventConfig, *, local: bool, tell: Callable[[str], None] = console.say) -> StackOutputs:
-    """Deploy the event's stack; keeps its outputs for the runner. Makes the event's SSH key where it has none.
-
-    `tell` is given a line for each resource.
-    """
+def up(event: EventConfig, *, local: bool) -> StackOutputs:
+    """Deploy the event's stack; keeps its outputs for the runner. Makes the event's SSH key where it has none."""
     _ensure_key(event)
-    raw = _up_locally(event, tell) if local else _up_on_aws(event, tell)
+    raw = _up_locally(event) if local else _up_on_aws(event)
     outputs = StackOutputs.model_validate(raw)
     path = outputs_path(event)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,12 +38,14 @@ def up(event: EventConfig, *, local: bool, tell: Callable[[str], None] = console
     return outputs
 
 
-def destroy(event: EventConfig, *, local: bool, tell: Callable[[str], None] = console.say) -> None:
+def destroy(event: EventConfig, *, local: bool) -> None:
     """Remove everything the stack made, and the component versions it kept from one deployment to the next."""
     if local:
-        console.say(_deployer(event, tell).destroy().summary)
+        with _deployer(event, "destroying") as deployer:
+            removed = deployer.destroy()
+        console.say(removed.summary)
     else:
-        _on_aws(event, lambda stack: stack.destroy(on_output=tell))
+        _on_aws(event, lambda stack: stack.destroy(on_output=console.say))
     _sweep(event)
     outputs_path(event).unlink(missing_ok=True)
 
@@ -84,22 +84,25 @@ def _ensure_key(event: EventConfig) -> None:
         console.say(f"made the event's SSH key: {event.key_path}")
 
 
-def _up_locally(event: EventConfig, tell: Callable[[str], None]) -> dict[str, Any]:
+def _up_locally(event: EventConfig) -> dict[str, Any]:
     from infra import program
 
-    deployment = _deployer(event, tell).up(lambda: program.build(event), project=PROJECT, stack=event.name)
+    with _deployer(event, "deploying") as deployer:
+        deployment = deployer.up(lambda: program.build(event), project=PROJECT, stack=event.name)
     console.say(deployment.summary)
     return deployment.outputs
 
 
-def _deployer(event: EventConfig, tell: Callable[[str], None]) -> Deployer:
+@contextmanager
+def _deployer(event: EventConfig, doing: str) -> Iterator[Deployer]:
     from localcloud.deployer import Deployer
 
-    return Deployer(event.state_dir / "stack.json", os.environ, on_progress=lambda step: tell(f"  {step}"))
+    with console.progress(f"{doing} the stack {event.name}") as show:
+        yield Deployer(event.state_dir / "stack.json", os.environ, on_progress=lambda change: show(str(change), None))
 
 
-def _up_on_aws(event: EventConfig, tell: Callable[[str], None]) -> dict[str, Any]:
-    result = _on_aws(event, lambda stack: stack.up(on_output=tell))
+def _up_on_aws(event: EventConfig) -> dict[str, Any]:
+    result = _on_aws(event, lambda stack: stack.up(on_output=console.say))
     return {name: output.value for name, output in result.outputs.items()}
 
 
@@ -107,8 +110,11 @@ def _sweep(event: EventConfig) -> None:
     from clients.aws.retained import Retained
     from clients.aws.session import session_for
 
-    for arn in Retained(session_for(event)).sweep({"rampart:stack": event.name}):
-        console.say(f"  kept, for something still uses it: {arn}")
+    swept = Retained(session_for(event)).sweep({"rampart:stack": event.name})
+    if swept.deleted:
+        console.say(f"{len(swept.deleted)} retained versions of recipe and components swept")
+    for arn in swept.in_use:
+        console.say(f"kept, for something still uses it: {arn}")
 
 
 def _on_aws(event: EventConfig, act: Callable[[Any], Any]) -> Any:

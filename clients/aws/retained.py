@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from clients.aws.session import client_of, translated
@@ -11,25 +12,28 @@ from contracts.errors import CloudError
 _IN_USE = "ResourceDependencyException"
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """ARNs that are gone, and those that something still uses."""
+
+    deleted: tuple[str, ...]
+    in_use: tuple[str, ...]
+
+
 class Retained:
     """The immutable Image Builder resources of one region, found by their tags."""
 
     def __init__(self, session: Any) -> None:
         self._builder = client_of(session, "imagebuilder")
 
-    def sweep(self, tags: Mapping[str, str]) -> tuple[str, ...]:
-        """Delete every recipe, then every component version, that carries `tags`; gives the ARNs of those still in use.
-
-        Raises CloudError.
-        """
-        in_use = []
+    def sweep(self, tags: Mapping[str, str]) -> Swept:
+        """Delete every recipe, then every component version, that carries `tags`. Raises CloudError."""
+        gone: dict[bool, list[str]] = {True: [], False: []}
         for arn in [*self._recipes(tags)]:
-            if not self._deleted(self._builder.delete_image_recipe, imageRecipeArn=arn):
-                in_use.append(arn)
+            gone[self._deleted(self._builder.delete_image_recipe, imageRecipeArn=arn)].append(arn)
         for arn in [*self._components(tags)]:
-            if not self._deleted(self._builder.delete_component, componentBuildVersionArn=arn):
-                in_use.append(arn)
-        return tuple(in_use)
+            gone[self._deleted(self._builder.delete_component, componentBuildVersionArn=arn)].append(arn)
+        return Swept(deleted=tuple(gone[True]), in_use=tuple(gone[False]))
 
     def _recipes(self, tags: Mapping[str, str]) -> Iterator[str]:
         for recipe in self._listed("list_image_recipes", "imageRecipeSummaryList", owner="Self"):

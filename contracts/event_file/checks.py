@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from contracts.event import FolderKit, Image, Infra, Ramp, Worker
-from contracts.findings import Loc
+from contracts.event_file.findings import Loc
 
 Report = Callable[[Loc, str, str], None]
 """Takes a place, what is wrong there and what to do."""

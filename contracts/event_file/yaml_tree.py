@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from contracts import interpolation
-from contracts.findings import Findings, Loc, is_plain, shown
+from contracts.event_file import interpolation
+from contracts.event_file.findings import Findings, Loc, is_plain, shown
 
 _MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 16

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from contracts.database_url import SqlAlchemy
 from contracts.event import Dispatcher, EventConfig, FolderKit, GitKit, Hooks, Image, Infra, Network, Ramp, Worker
+from contracts.event_file.database_url import SqlAlchemy
 
 Load = Callable[..., EventConfig]
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PAGE = (ROOT / "docs" / "reference" / "event-file.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(\w+)` \| (?:RAMP|ours) \| ([^|]+) \|([^|]*)\|", re.MULTILINE)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_core import PydanticCustomError
 
-from contracts import database_url, deployment, event_checks, event_complete, event_faults, yaml_tree
-from contracts.deployment import Deployment
 from contracts.errors import BadConfiguration, Problem
 from contracts.event import Dispatcher, EventConfig, Infra, Ramp, Worker
-from contracts.findings import Findings, Loc
-from contracts.yaml_tree import YamlFile
+from contracts.event_file import checks, complete, database_url, deployment, faults, yaml_tree
+from contracts.event_file.deployment import Deployment
+from contracts.event_file.findings import Findings, Loc
+from contracts.event_file.yaml_tree import YamlFile
 
 STATE_DIR_VARIABLE = "RAMPART_STATE_DIR"
 """Where Rampart keeps its own files instead of `<deployment>/.rampart`; a rehearsal has its own."""
@@ -64,8 +64,8 @@ def _sections_of(source: YamlFile, folder: Path, environ: Mapping[str, str]) -> 
     """Check every section; what can be looked at is looked at although something else is wrong."""
     findings = source.findings
     _check_top_level(source)
-    completed = event_complete.complete(source.data, folder, partial(deployment.absolute, base=folder, environ=environ))
-    check = partial(event_faults.checked, findings=findings, origin=completed.origin)
+    completed = complete.complete(source.data, folder, partial(deployment.absolute, base=folder, environ=environ))
+    check = partial(faults.checked, findings=findings, origin=completed.origin)
     ramp = check(Ramp, completed.ramp, ("ramp",))
     worker = check(Worker, completed.worker, ("worker",))
     dispatcher = check(Dispatcher, completed.dispatcher, ("dispatcher",))
@@ -78,17 +78,17 @@ def _sections_of(source: YamlFile, folder: Path, environ: Mapping[str, str]) -> 
         return completed.origin.get(loc, loc) in findings.lines
 
     if worker:
-        event_checks.check_worker(worker, report)
+        checks.check_worker(worker, report)
     if ramp:
         is_local = worker is not None and worker.worker_type == "conda"
-        event_checks.check_folders(ramp, is_local, is_written, report)
+        checks.check_folders(ramp, is_local, is_written, report)
         if is_written(("ramp", "kit_dir")) or not findings.is_faulty(("ramp", "problem_name")):
-            event_checks.check_kit(ramp.kit_dir, ("ramp", "kit_dir"), report)
+            checks.check_kit(ramp.kit_dir, ("ramp", "kit_dir"), report)
     if ramp and infra:
-        event_checks.check_image(infra.image, ramp.kit_dir, is_written, report)
+        checks.check_image(infra.image, ramp.kit_dir, is_written, report)
     if not (ramp and worker and dispatcher and infra):
         return None
-    found = event_checks.warnings_for(ramp, worker, infra, source.path)
+    found = checks.warnings_for(ramp, worker, infra, source.path)
     return _Sections(ramp, worker, dispatcher, infra, (*completed.warnings, *found))
 
 
@@ -97,8 +97,8 @@ def _check_top_level(source: YamlFile) -> None:
         if source.data.get(section) is None:
             source.findings.add((section,), "this section is missing", f"write {section}: and its keys below it")
     for key in source.data:
-        if key not in event_faults.SECTIONS:
-            source.findings.add((key,), *event_faults.unknown_key((key,)))
+        if key not in faults.SECTIONS:
+            source.findings.add((key,), *faults.unknown_key((key,)))
 
 
 def _database_of(source: YamlFile, home: Deployment) -> SecretStr | None:
@@ -106,13 +106,13 @@ def _database_of(source: YamlFile, home: Deployment) -> SecretStr | None:
     for file in (source, home.config):
         if file is None:
             continue
-        url, section = file.data.get("database_url"), event_complete.without_empty(file.data.get("sqlalchemy"))
+        url, section = file.data.get("database_url"), complete.without_empty(file.data.get("sqlalchemy"))
         if url is not None and section is not None:
             file.findings.add(("database_url",), "is given together with sqlalchemy", "keep one of the two")
         if url is not None:
             return _from_url(url, home.folder, file.findings)
         if section is not None:
-            checked = event_faults.checked(database_url.SqlAlchemy, section, ("sqlalchemy",), file.findings)
+            checked = faults.checked(database_url.SqlAlchemy, section, ("sqlalchemy",), file.findings)
             return database_url.from_section(checked, home.folder) if checked else None
     return None
 

@@ -10,8 +10,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.errors import AskedWrongly
+from contracts.event_file.findings import is_plain
 from contracts.event_values import Name
-from contracts.findings import is_plain
 
 _NAME = TypeAdapter(Name)
 

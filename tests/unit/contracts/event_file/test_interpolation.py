@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.interpolation import Unfilled, fill
+from contracts.event_file.interpolation import Unfilled, fill
 
 ENVIRON = {"NAME": "iris", "EMPTY": "", "NESTED": "${NAME}"}
 

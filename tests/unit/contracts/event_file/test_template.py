@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contracts.errors import AskedWrongly
 from contracts.event import EventConfig
 from contracts.event_file import load_event
-from contracts.event_template import render_event
+from contracts.event_file.template import render_event
 
 Load = Callable[..., EventConfig]
 

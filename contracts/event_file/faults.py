@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from contracts.event import Dispatcher, FolderKit, GitKit, Hooks, Image, Infra, Network, Ramp, Worker
-from contracts.event_complete import FOLDERS
+from contracts.event_file.complete import FOLDERS
+from contracts.event_file.findings import Findings, Loc
 from contracts.event_values import FAULT
-from contracts.findings import Findings, Loc
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts import yaml_tree
-from contracts.findings import Findings
-from contracts.yaml_tree import YamlFile
+from contracts.event_file import yaml_tree
+from contracts.event_file.findings import Findings
+from contracts.event_file.yaml_tree import YamlFile
 
 KEYS = ("sqlalchemy", "database_url")
 """What we read of the deployment's configuration; its section `flask` and others are the frontend's."""

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from contracts.errors import BadConfiguration
 from contracts.event import Hooks, Image, Infra, Network, Ramp, Worker
-from contracts.event_complete import FOLDERS
 from contracts.event_file import load_event
+from contracts.event_file.complete import FOLDERS
 
 SCALARS = (
     st.none()

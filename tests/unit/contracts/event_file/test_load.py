@@ -128,7 +128,7 @@ def test_an_event_of_ramp_for_dask_loads_unchanged(load: Load) -> None:
 
 
 def test_the_example_event_loads() -> None:
-    path = Path(__file__).parents[3] / "events" / "iris" / "config.yml"
+    path = Path(__file__).parents[4] / "events" / "iris" / "config.yml"
     environ = {
         "RAMPART_ALLOWED_CIDR": "127.0.0.0/8",
         "RAMPART_IMAGE_ENVIRONMENT": "existing",

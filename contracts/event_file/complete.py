@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contracts.findings import Loc
+from contracts.event_file.findings import Loc
 
 Keys = dict[str, object]
 FOLDERS = ("kit_dir", "data_dir", "submissions_dir", "predictions_dir", "logs_dir")
