@@ -14,16 +14,16 @@ from threading import Lock
 from typing import IO
 
 from clients.feeding import Feeder
-from clients.outputs import Stream, finish, named, received
+from clients.outputs import Stream, named
+from clients.verbs import Verbs
 from contracts.errors import CommandTimedOut, HostUnreachable
-from contracts.remote import CommandResult
 
 _CHUNK_BYTES = 64 * 1024
 _FORWARDED = ("PATH", "USER", "LOGNAME", "LANG", "TMPDIR")
 _EXEC = ("/bin/sh", "-c", 'exec "$@"', "sh")  # a missing program is exit code 127, as it is over SSH
 
 
-class LocalTransport:
+class LocalTransport(Verbs):
     """Commands run as children of this process, in `home` and with a clean environment, as a login over SSH gives."""
 
     def __init__(self, home: Path | None = None) -> None:
@@ -31,21 +31,6 @@ class LocalTransport:
         self._lock = Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._closed = False
-
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float | None = 60.0) -> CommandResult:
-        """Run a command to its end; see runner.ports.Transport."""
-        return self.send(argv, (stdin,) if stdin else (), timeout_s=timeout_s)
-
-    def send(self, argv: Sequence[str], chunks: Iterable[bytes], *, timeout_s: float | None = 600.0) -> CommandResult:
-        """Run a command that reads `chunks`; see runner.ports.Transport."""
-        with self._start(argv, chunks, timeout_s) as command:
-            return finish(command, argv)
-
-    @contextmanager
-    def receive(self, argv: Sequence[str], *, timeout_s: float = 600.0) -> Iterator[Iterator[bytes]]:
-        """Run a command and read its output piece by piece; see runner.ports.Transport."""
-        with self._start(argv, (), timeout_s) as command:
-            yield received(command, argv)
 
     def close(self) -> None:
         """End every command that still runs; what has detached itself goes on."""
@@ -55,7 +40,7 @@ class LocalTransport:
                 _end(process)
 
     @contextmanager
-    def _start(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> Iterator[_Command]:
+    def _started(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> Iterator[_Command]:
         with self._lock:
             self._refuse_when_closed()
             process = subprocess.Popen(

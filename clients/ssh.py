@@ -19,9 +19,9 @@ from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
 from clients.feeding import Feeder
 from clients.keys import check_key_file
-from clients.outputs import Stream, finish, named, received
+from clients.outputs import Stream, named
+from clients.verbs import Verbs
 from contracts.errors import CommandTimedOut, HostKeyRefused, HostUnreachable, KeyFileInvalid
-from contracts.remote import CommandResult
 from contracts.work import HostAddress
 
 KEEPALIVE_S = 5.0
@@ -47,34 +47,19 @@ def connect(host: HostAddress, *, ssh_config: Path | None = None, timeout_s: flo
     return SshTransport(connection, host)
 
 
-class SshTransport:
+class SshTransport(Verbs):
     """One SSH connection; every command has a raw channel of its own, so several threads may use it at a time."""
 
     def __init__(self, connection: _PinnedConnection, host: HostAddress) -> None:
         self._connection = connection
         self._host = host
 
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float | None = 60.0) -> CommandResult:
-        """Run a command to its end; see runner.ports.Transport."""
-        return self.send(argv, (stdin,) if stdin else (), timeout_s=timeout_s)
-
-    def send(self, argv: Sequence[str], chunks: Iterable[bytes], *, timeout_s: float | None = 600.0) -> CommandResult:
-        """Run a command that reads `chunks`; see runner.ports.Transport."""
-        with self._start(argv, chunks, timeout_s) as command:
-            return finish(command, argv)
-
-    @contextmanager
-    def receive(self, argv: Sequence[str], *, timeout_s: float = 600.0) -> Iterator[Iterator[bytes]]:
-        """Run a command and read its output piece by piece; see runner.ports.Transport."""
-        with self._start(argv, (), timeout_s) as command:
-            yield received(command, argv)
-
     def close(self) -> None:
         """End the connection; a wait in another thread ends with HostUnreachable."""
         self._connection.hang_up()
 
     @contextmanager
-    def _start(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> Iterator[_Command]:
+    def _started(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> Iterator[_Command]:
         with _translated(self._host):
             channel = self._transport().open_session(timeout=SILENCE_S)
         command = _Command(channel, argv, timeout_s, self._check_host)

@@ -13,7 +13,7 @@ from contracts.event_file import load_event
 
 Load = Callable[..., EventConfig]
 
-CASES = Path(__file__).parents[2] / "data" / "events"
+CASES = Path(__file__).parents[3] / "data" / "events"
 RAMP = "ramp: {problem_name: iris, event_name: iris}\n"
 
 
