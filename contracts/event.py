@@ -32,6 +32,9 @@ from contracts.event_values import (
     one_of,
 )
 
+DEFAULT_REGION = "eu-west-3"
+"""The region of an event that names none, and of the local cloud."""
+
 
 class Section(BaseModel):
     """A section of the event file: frozen, unknown keys refused."""
@@ -168,7 +171,7 @@ class Image(Section):
 class Infra(Section):
     """Section `infra` (ours, optional): what `pulumi up` declares for the event."""
 
-    region: Region = "eu-west-3"
+    region: Region = DEFAULT_REGION
     """`worker.region_name` wins; this is for events whose worker has none."""
     allowed_cidrs: tuple[AllowedCidr, ...] = ()
     """Who may reach port 22 of the hosts; never the whole world."""

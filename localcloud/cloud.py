@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from contracts.errors import AskedWrongly, UnknownName
+from contracts.event import DEFAULT_REGION
 from localcloud import addresses, control, environment, small_http, state
 from localcloud.loop import LoopThread
 from localcloud.machines import Level, Machine, MachineRoom, strongest_level
@@ -170,7 +171,7 @@ class LocalCloud:
 
         server = ImageBuilderServer(
             ec2_endpoint=aws_url,
-            region=environment.DEFAULT_REGION,
+            region=DEFAULT_REGION,
             machine_of=self.machine,
             folder=self.folder / "imagebuilder",
         )

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-DEFAULT_REGION = "us-east-1"
+from contracts.event import DEFAULT_REGION
+
 _LOOPBACK = "127.0.0.1"
 
 

@@ -13,6 +13,7 @@ import botocore.session
 from botocore.config import Config
 
 from contracts.errors import AskedWrongly
+from contracts.event import DEFAULT_REGION
 
 _CONFIG = Config(
     proxies={},  # the local cloud is on loopback, whatever proxy this machine uses
@@ -36,7 +37,7 @@ class Connection:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self.default_region = environment.get("AWS_DEFAULT_REGION", "us-east-1")
+        self.default_region = environment.get("AWS_DEFAULT_REGION", DEFAULT_REGION)
         self._clients: dict[tuple[str, str], Any] = {}
         self._endpoint("ec2")
         session = botocore.session.Session(session_vars=_NO_FILES)

@@ -58,7 +58,7 @@ def exports(house: Deployment) -> dict[str, str]:
 
 
 def aws(house: Deployment, *words: str) -> Answer:
-    return house.run(AWS, "--region", "eu-west-3", "--output", "json", *words, extra=exports(house))
+    return house.run(AWS, "--output", "json", *words, extra=exports(house))
 
 
 def submit(house: Deployment, name: str, *, code: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from contracts.errors import UnknownName
+from contracts.event import DEFAULT_REGION
 from tests.integration.clouds import KEY_NAME, Cloud
 
 
@@ -200,7 +201,7 @@ def test_a_stopped_instance_can_become_an_image(cloud: Cloud) -> None:
     image_id = ec2.create_image(InstanceId=source["InstanceId"], Name="stopped 1")["ImageId"]
     cloud.terminate(source["InstanceId"])
     copy = cloud.launch(
-        ImageId=ec2.copy_image(SourceImageId=image_id, SourceRegion="us-east-1", Name="copy of stopped 1")["ImageId"]
+        ImageId=ec2.copy_image(SourceImageId=image_id, SourceRegion=DEFAULT_REGION, Name="copy of stopped 1")["ImageId"]
     )
     ec2.deregister_image(ImageId=image_id)
     assert cloud.ssh(copy["PublicIpAddress"], "cat ~/note").stdout == b"inside\n"
