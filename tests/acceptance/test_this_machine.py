@@ -138,6 +138,23 @@ def test_ctrl_c_ends_every_process_and_gives_the_submission_back(with_venv: Depl
     assert processes_below(with_venv.folder) == []
 
 
+def test_the_outputs_of_a_plain_pulumi_up_are_asked_of_pulumi(deployment: Deployment) -> None:
+    deployment.write_event(VENV_EVENT.format(prefix=sys.prefix, timeout=60))
+    exported = {
+        "stack": "iris", "event": "iris", "region": "eu-west-3", "vpc_id": "vpc-1", "subnet_ids": ["subnet-1"],
+        "security_group_id": "sg-1", "key_name": "iris", "launch_template_id": "lt-1",
+        "image_pipeline_arn": "arn:aws:imagebuilder:eu-west-3:1:image-pipeline/iris", "image_name": "iris-backend",
+    }  # fmt: skip
+    pulumi = deployment.folder / "bin" / "pulumi"
+    pulumi.parent.mkdir()
+    asked = "stack output --json --stack iris"
+    pulumi.write_text(f"#!/bin/sh\n[ \"$*\" = '{asked}' ] || exit 64\nprintf '%s' '{json.dumps(exported)}'\n")
+    pulumi.chmod(0o755)
+    answer = deployment.invoke("outputs", "--json", extra={"PATH": f"{pulumi.parent}:{os.environ['PATH']}"})
+    assert answer.exit_code == 0, answer
+    assert json.loads(answer.out) == exported
+
+
 def processes_below(folder: Path) -> list[str]:
     """Command lines of processes that name the folder or have it as working directory."""
     found = []
