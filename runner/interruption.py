@@ -15,7 +15,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
-        self._lock = threading.RLock()  # a signal may interrupt its own thread inside `ask`
+        self._lock = threading.Lock()
         self._closers: dict[int, Callable[[], None]] = {}
         self._next = 0
 
@@ -25,7 +25,7 @@ class Interruption:
         return self._asked.is_set()
 
     def ask(self) -> None:
-        """Ask everything to stop; safe to call from a signal handler's thread and more than once."""
+        """Ask everything to stop. Not for a signal handler, whose thread may hold the lock; doing it twice is fine."""
         with self._lock:
             self._asked.set()
             closers = list(self._closers.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -94,11 +95,15 @@ def _policy(asked: str | None) -> HungerPolicy | None:
 def _stopped_by_signals(interruption: Interruption) -> Iterator[None]:
     """The first SIGINT or SIGTERM asks everything to stop; the second ends the process at once."""
 
+    asked: list[int] = []
+
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form signal handlers have
-        if interruption.asked:
+        if asked:
             os._exit(128 + number)
+        asked.append(number)
         console.say("stopping: ending runs, releasing hosts (once more to exit at once)", style="yellow")
-        interruption.ask()
+        # what this thread does at the moment may hold the very locks that asking needs
+        threading.Thread(target=interruption.ask, name="stop", daemon=True).start()
 
     before: dict[signal.Signals, Callable[..., object] | int | None] = {
         which: signal.signal(which, stop) for which in (signal.SIGINT, signal.SIGTERM)
