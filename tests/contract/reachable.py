@@ -248,13 +248,18 @@ def _frozen(server: int) -> Iterator[None]:
     _signal_below(server, signal.SIGKILL)
 
 
-def _signal_below(parent: int, number: signal.Signals) -> None:
-    """Signal every child of a process."""
+def _signal_below(ancestor: int, number: signal.Signals) -> None:
+    """Signal everything below a process: an unprivileged sshd holds the connection in a grandchild."""
+    children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            pid, ppid = int(entry.parent.name), int(entry.read_text().rpartition(")")[2].split()[1])
-            if ppid == parent:
-                os.kill(pid, number)
+            parent = int(entry.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(entry.parent.name))
+    below = children.get(ancestor, [])
+    for pid in below:  # grows while it is walked
+        below += children.get(pid, [])
+        with suppress(OSError):
+            os.kill(pid, number)
 
 
 def _free_port() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -57,7 +58,8 @@ def test_host_key_users_key_and_commands_come_from_the_user_data(cloud: Cloud, t
     instance = cloud.describe(asked["Instances"][0]["InstanceId"])
     address, instance_id = instance["PublicIpAddress"], instance["InstanceId"]
     known = (Path(cloud.environment["RAMPART_SSH_CONFIG"]).parent / "known_hosts").read_text()
-    assert f"{address} {' '.join(public.split()[:2])}" in known
+    pinned = re.compile(rf"^\[?{re.escape(address)}\]?(:\d+)? {re.escape(' '.join(public.split()[:2]))}$", re.MULTILINE)
+    assert pinned.search(known), known
     assert cloud.ssh(address, "true").returncode == 0
     deadline = time.monotonic() + 20
     while "booted" not in (output := console(cloud, instance_id)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -70,18 +71,21 @@ def test_an_image_without_a_challenge_is_told_and_its_host_is_ended(pool: Callab
 
 def test_a_host_that_never_answers_is_a_boot_timeout_and_is_ended(pool: Callable[..., Ec2Hosts], ec2: Ec2) -> None:
     def nobody_there(host: HostAddress) -> Transport:
-        return ssh.connect(HostAddress(host.host_id, host.address, host.user, 9, host.host_key, host.key_path))
+        return ssh.connect(dataclasses.replace(host, port=9))
 
     with pytest.raises(BootTimeout, match="did not answer within 1 s"):
         pool(nobody_there, boot_timeout_s=1.0).acquire(claimed(2))
     assert live(ec2) == []
 
 
-def test_a_host_that_shows_another_key_is_refused_and_ended(pool: Callable[..., Ec2Hosts], ec2: Ec2) -> None:
+def test_a_host_that_shows_another_key_is_refused_and_ended(
+    pool: Callable[..., Ec2Hosts], ec2: Ec2, cloud: Cloud
+) -> None:
     _, another = new_host_key()
+    config = Path(cloud.local.environment["RAMPART_SSH_CONFIG"])
 
     def expecting_another(host: HostAddress) -> Transport:
-        return ssh.connect(HostAddress(host.host_id, host.address, host.user, host.port, another, host.key_path))
+        return ssh.connect(dataclasses.replace(host, host_key=another), ssh_config=config)
 
     with pytest.raises(HostKeyRefused):
         pool(expecting_another).acquire(claimed(3))

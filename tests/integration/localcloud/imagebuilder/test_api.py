@@ -63,7 +63,7 @@ def test_tags_travel_through_the_address(builder: Builder) -> None:
 def test_regions_share_nothing(builder: Builder) -> None:
     session_of = builder.cloud.environment
     arn = builder.component(document(build="true"))
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **session_of, "AWS_DEFAULT_REGION": "eu-west-3"}
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **session_of, "AWS_DEFAULT_REGION": "us-west-2"}
     command = [sys.executable, "-m", "awscli", "imagebuilder", "list-components", "--output", "text"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert arn.rsplit("/", 1)[0] not in done.stdout

@@ -42,7 +42,8 @@ def test_what_is_the_users_own_is_not_visible(machine: Machine, inside: Inside, 
     hidden = [secret, repository / "pyproject.toml", Path.home() / ".bashrc", Path.home() / ".ssh"]
     for path in hidden:
         assert inside(machine, f"test ! -e {path}", user="root").returncode == 0, path
-    assert inside(machine, "ls /home", user="root").stdout.split() == ["ubuntu"]
+    on_the_way = {Path(sys.prefix).parts[2]} if Path(sys.prefix).is_relative_to("/home") else set()
+    assert set(inside(machine, "ls /home", user="root").stdout.split()) == {"ubuntu"} | on_the_way
 
 
 def test_the_environment_cannot_be_changed_from_inside(machine: Machine, inside: Inside) -> None:
@@ -168,6 +169,8 @@ class TestFull:
         assert done.stdout == "137\n"
 
     def test_a_package_is_really_installed_when_asked(self, tmp_path: Path, inside: Inside) -> None:
+        if why_not(Level.FULL) is not None:
+            pytest.skip(f"this machine cannot do the level full: {why_not(Level.FULL)}")
         for tool in ("dpkg-deb", "apt-get"):
             if not any(Path(folder, tool).exists() for folder in ("/usr/bin", "/bin")):
                 pytest.skip(f"{tool} is not installed")
