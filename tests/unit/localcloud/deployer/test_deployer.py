@@ -336,6 +336,15 @@ def test_it_works_from_any_thread_and_inside_a_running_loop_and_leaves_nothing(s
     assert pulumi.runtime.settings.get_root_resource() is None
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell that runs the tests in the background ignores interrupts, which children inherit."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_waits_for_what_has_begun_and_begins_nothing_more(
     shelf: Shelf, up: Up, deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
