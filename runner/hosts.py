@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from contracts.errors import BootTimeout, HostGone, HostKeyRefused, HostUnreachable
+from contracts.errors import BootTimeout, CloudError, HostGone, HostKeyRefused, HostUnreachable
 from contracts.instance import Instance, LaunchRequest
 from contracts.work import Claimed, HostAddress, Provisioned
 from runner.host_boot import render_user_data
@@ -21,6 +21,15 @@ from runner.ports import Instances, Transport
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.1
 _MARGIN_S = 900.0  # for pushing and pulling, beyond boot and run, before a host ends itself
+_OF_ONE_ZONE = frozenset(
+    {
+        "InsufficientFreeAddressesInSubnet",
+        "InsufficientHostCapacity",
+        "InsufficientInstanceCapacity",
+        "Unsupported",
+    }
+)
+"""EC2's refusals that say nothing about another availability zone; not every zone has every instance type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ class Ec2Hosts:
     def acquire(self, claimed: Claimed) -> Provisioned:
         """Launch an instance and wait until it answers with the key it was given; it is terminated if that fails."""
         host_key = self._new_host_key()
-        launched = self._instances.launch(self._request(claimed, host_key))
+        launched = self._launch(claimed, host_key)
         try:
             return self._await_host(claimed, launched, host_key)
         except BaseException as error:
@@ -97,11 +106,24 @@ class Ec2Hosts:
     def release(self, provisioned: Provisioned) -> None:
         self._instances.terminate([provisioned.host.host_id])
 
-    def _request(self, claimed: Claimed, host_key: HostKey) -> LaunchRequest:
+    def _launch(self, claimed: Claimed, host_key: HostKey) -> Instance:
+        """Launch in the subnet whose turn it is, else in the next one that can; raises what the last one said."""
+        *others, last = self._subnets()
+        for subnet in others:
+            try:
+                return self._instances.launch(self._request(claimed, host_key, subnet))
+            except CloudError as error:
+                if error.code not in _OF_ONE_ZONE:
+                    raise
+                _log.warning("%s: trying another subnet", error.message, extra={"action": "launch-elsewhere"})
+        return self._instances.launch(self._request(claimed, host_key, last))
+
+    def _request(self, claimed: Claimed, host_key: HostKey, subnet: str) -> LaunchRequest:
         settings, work = self._settings, claimed.work
         lifetime_s = settings.boot_timeout_s + work.timeout_s + _MARGIN_S
         run = f"{settings.stack}/{work.event}/{work.submission_id}/{work.attempt}/{claimed.claimed_at.isoformat()}"
-        token = hashlib.sha256(run.encode()).hexdigest()
+        # EC2 refuses a token that comes back with other parameters
+        token = hashlib.sha256(f"{run}/{subnet}".encode()).hexdigest()
         expires_at = self._now() + timedelta(seconds=lifetime_s)
         return LaunchRequest(
             image_id=settings.image_id,
@@ -120,17 +142,17 @@ class Ec2Hosts:
             launch_template_id=settings.launch_template_id,
             key_name=settings.key_name,
             security_group_id=settings.security_group_id,
-            subnet_id=self._next_subnet(),
+            subnet_id=subnet,
             spot=settings.spot,
         )
 
-    def _next_subnet(self) -> str:
-        subnets = self._settings.subnet_ids
-        if not subnets:
-            return ""
+    def _subnets(self) -> tuple[str, ...]:
+        """All subnets, beginning with the one whose turn it is; one empty name leaves the choice to EC2."""
+        subnets = self._settings.subnet_ids or ("",)
         with self._lock:
             self._subnet_turn += 1
-            return subnets[self._subnet_turn % len(subnets)]
+            turn = self._subnet_turn % len(subnets)
+        return subnets[turn:] + subnets[:turn]
 
     def _await_host(self, claimed: Claimed, launched: Instance, host_key: HostKey) -> Provisioned:
         deadline = self._now() + timedelta(seconds=self._settings.boot_timeout_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 import yaml
 
 from clients.memory_instances import MemoryInstances
-from contracts.errors import BootTimeout, HostGone, HostKeyRefused, HostUnreachable
+from contracts.errors import BootTimeout, CloudError, HostGone, HostKeyRefused, HostUnreachable
+from contracts.instance import Instance, LaunchRequest
 from contracts.remote import CommandResult
 from contracts.work import Claimed, HostAddress, Work
 from runner.hosts import Ec2Hosts, HostKey, LaunchSettings
@@ -51,6 +53,22 @@ class LayoutOnly:
 
     def close(self) -> None:
         self.closed = True
+
+
+class FullZones(MemoryInstances):
+    """EC2 that refuses to launch into some subnets."""
+
+    def __init__(self, clock: Clock, refusals: dict[str, str]) -> None:
+        super().__init__(clock)
+        self._refusals = refusals
+        self.asked: list[LaunchRequest] = []
+
+    def launch(self, request: LaunchRequest) -> Instance:
+        self.asked.append(request)
+        code = self._refusals.get(request.subnet_id)
+        if code is not None:
+            raise CloudError(f"could not launch an instance [{code}]", code=code)
+        return super().launch(request)
 
 
 class Fixture:
@@ -104,6 +122,19 @@ def test_a_host_powers_itself_off_after_boot_run_and_margin() -> None:
     (command,) = yaml.safe_load(fixture.instances.requests[0].user_data)["runcmd"]
     assert command == ["shutdown", "-h", "+16"]  # 30 s boot, 60 s run, 900 s margin
     assert fixture.instances.requests[0].tags["rampart:expires-at"] == "2026-11-20T12:16:30+00:00"
+
+
+def test_what_a_host_boots_with_is_what_cloud_inits_schema_takes() -> None:
+    fixture = Fixture([None])
+    fixture.hosts.acquire(fixture.claimed())
+    text = fixture.instances.requests[0].user_data
+    assert text.startswith("#cloud-config\n")
+    config = yaml.safe_load(text)
+    assert all(re.fullmatch(r"(ecdsa|ed25519|rsa)_(public|private|certificate)", name) for name in config["ssh_keys"])
+    # the schema takes no empty list, and with ssh_keys nothing is generated anyway
+    assert all(value != [] for value in config.values())
+    assert all(isinstance(word, str) for command in config["runcmd"] for word in command)
+    assert len(text.encode()) < 16 * 1024
 
 
 def test_the_host_key_is_never_shown() -> None:
@@ -161,6 +192,27 @@ def test_hosts_are_spread_over_the_subnets() -> None:
     for number in (1, 2, 3, 4):
         fixture.hosts.acquire(fixture.claimed(number))
     assert sorted(request.subnet_id for request in fixture.instances.requests) == ["subnet-a"] * 2 + ["subnet-b"] * 2
+
+
+def test_a_zone_that_has_no_such_machine_is_passed_over() -> None:
+    fixture = Fixture([None])
+    for refused in ("subnet-a", "subnet-b"):
+        full = FullZones(fixture.clock, {refused: "InsufficientInstanceCapacity"})
+        fixture.hosts._instances = full
+        for number in (1, 2):
+            fixture.hosts.acquire(fixture.claimed(number))
+        assert {request.subnet_id for request in full.requests} == {"subnet-a", "subnet-b"} - {refused}
+        assert len({request.client_token for request in full.asked}) == 3  # EC2 ties a token to its parameters
+
+
+@pytest.mark.parametrize(("code", "asked"), [("Unsupported", 2), ("UnauthorizedOperation", 1)])
+def test_only_what_another_zone_may_change_is_asked_again(code: str, asked: int) -> None:
+    fixture = Fixture([])
+    full = FullZones(fixture.clock, {"subnet-a": code, "subnet-b": code})
+    fixture.hosts._instances = full
+    with pytest.raises(CloudError) as caught:
+        fixture.hosts.acquire(fixture.claimed())
+    assert (caught.value.code, len(full.asked)) == (code, asked)
 
 
 def test_every_host_carries_the_tags_that_find_it_again() -> None:
