@@ -160,8 +160,8 @@ def test_a_command_that_does_not_say_clearly_what_to_reap_is_refused(
 def test_the_deadline_in_the_user_data_ends_an_instance_alone(cloud: Cloud, launch: Launch) -> None:
     private, public = new_host_key()
     user_data = render_user_data(host_key_private=private, host_key_public=public, lifetime_s=60)
-    assert user_data.count("+1") == 1  # a minute is the shortest it can say
-    launched = launch("alone", user_data=user_data.replace("+1", "now"))
+    assert user_data.count("'+1'") == 1  # a minute is the shortest it can say
+    launched = launch("alone", user_data=user_data.replace("'+1'", "now"))
     ended = until(cloud, launched.instance_id, "terminated")
     assert ended["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
 
