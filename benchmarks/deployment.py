@@ -37,10 +37,10 @@ def opened(folder: Path, text: str) -> EventConfig:
     return load_event(path, environ=os.environ)
 
 
-def fill_queue(event: EventConfig, source: Path, count: int) -> None:
-    """Submit the same code `count` times."""
+def fill_queue(event: EventConfig, source: Path, count: int, *, prefix: str = "short") -> None:
+    """Submit the same code `count` times, under names that begin with `prefix`."""
     catalogue = open_catalogue(event)
     catalogue.add_event(event, describe_kit(event.ramp.kit_dir, data_dir=event.ramp.data_dir, python=sys.executable))
     catalogue.add_team(event.name, TEAM)
     for number in range(count):
-        catalogue.add_submission(event, TEAM, f"short_{number}", source)
+        catalogue.add_submission(event, TEAM, f"{prefix}_{number}", source)
