@@ -167,6 +167,31 @@ def test_a_conda_environment_is_created_once_and_updated_after(bench: Bench, mak
     assert verbs == ["create", "update"]
 
 
+_CURL = """#!/bin/sh
+for word; do
+  case $word in
+    *.sha256) name=${word##*/}; sha256sum "${name%.sha256}" > "$name" ;;
+    https://*) cp "$BUILD_HOME/installer" "${word##*/}" ;;
+  esac
+done
+"""
+_INSTALLER = """set -eu
+echo "a home: $HOME"
+mkdir -p "$3/bin"
+printf '#!/bin/sh\nmkdir -p env/bin\n: > env/bin/ramp-test\nchmod +x env/bin/ramp-test\n' > "$3/bin/conda"
+chmod +x "$3/bin/conda"
+"""
+
+
+def test_miniforge_is_installed_where_the_build_has_no_home(bench: Bench, make_event: MakeEvent) -> None:
+    (bench.prefix / "kits" / "iris").mkdir(parents=True)
+    bench.stand_in("curl", _CURL)
+    (bench.home / "installer").write_text(_INSTALLER)
+    del bench.environment["HOME"]
+    said = bench.run(catalogue.components(make_event(environment="conda", prefix="/opt/rampart/env"))[2:3], "build")
+    assert "a home: /root\n" in said
+
+
 def git(folder: Path, *words: str) -> str:
     """Run git in a folder with an identity and a configuration of its own."""
     options = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
