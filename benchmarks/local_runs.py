@@ -125,6 +125,7 @@ def _bare(event: EventConfig, folder: Path, count: int) -> float:
             subprocess.run(
                 commands.ramp_test(layout, str(job), work),
                 cwd=layout.kit_dir, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True,
+                start_new_session=True,  # as our jobs have: Linux shares a busy machine out by session, not by process
             )  # fmt: skip
 
     for number in range(count):

@@ -53,6 +53,7 @@ Made by `{report.command}` on {report.date}: {report.cores} cores, {report.syste
 load average {report.load} before it began.
 These are figures of one run, on a machine that may have been shared: take the ratios, which compare what ran in the
 same run, before the seconds, and measure on your own machine before and after a change (`make bench`).
+A ratio whose rounds lie on both sides of what is to be reached is not settled by this run.
 
 {chr(10).join(rows)}
 """
