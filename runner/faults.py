@@ -17,7 +17,17 @@ from contracts.work import Blame, Cause, Failed, Work
 from runner.layout import LayoutMissing
 
 _ORGANISERS_CODES = frozenset(
-    {"AccessDenied", "AuthFailure", "NoCredentials", "ProfileNotFound", "UnauthorizedOperation"}
+    {
+        "AccessDenied",
+        "AuthFailure",
+        "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+        "ExpiredToken",
+        "NoCredentials",
+        "OptInRequired",
+        "ProfileNotFound",
+        "UnauthorizedOperation",
+        "UnauthorizedSSOTokenError",
+    }
 )
 
 _TABLE: tuple[tuple[type[RampartError], Blame, Cause], ...] = (

@@ -14,4 +14,5 @@ def live(event: EventConfig) -> list[Instance]:
     if event.worker.worker_type != "aws":
         return []
     found = Ec2(session_for(event)).instances({"rampart:event": event.name})
-    return [instance for instance in found if not instance.has_ended]
+    # instances of an image build carry the event's tag too; a launch of ours has one of its own
+    return [instance for instance in found if not instance.has_ended and "rampart:launch" in instance.tags]

@@ -46,18 +46,18 @@ def launched() -> Launched:
 
 
 def host_that(answers: bytes, code: int) -> MemoryHost:
-    def python(call: Call) -> int:
+    def shell(call: Call) -> int:
         call.out(answers)
         return code
 
-    return MemoryHost({"python": python})
+    return MemoryHost({"sh": shell})
 
 
 def test_an_exit_record_ends_the_wait() -> None:
     host = host_that(json.dumps(RECORD).encode(), 0)
     finished = wait.wait(launched(), host.connect())
     assert finished.exit == JobExit(JobEnd.TIMEOUT, -9, 1.5, 1.25, 1024, 10, 0)
-    assert host.calls[0][1:] == ("-I", "/home/ubuntu/.rampart/jobs/iris-7-1/supervise.py", "wait", host.calls[0][-1])
+    assert host.calls[0][-3:] == ("/home/ubuntu/.rampart/jobs/iris-7-1", "python", "supervise.py")
 
 
 @pytest.mark.parametrize("code", [70, 1, 127])
