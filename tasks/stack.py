@@ -30,6 +30,8 @@ class DeploymentFailed(RampartError):
 
 def up(event: EventConfig, *, local: bool) -> StackOutputs:
     """Deploy the event's stack; keeps its outputs for the runner. Makes the event's SSH key where it has none."""
+    if not local:
+        _require_pulumi()
     _ensure_key(event)
     raw = _up_locally(event) if local else _up_on_aws(event)
     outputs = StackOutputs.model_validate(raw)
@@ -129,10 +131,14 @@ def _sweep(event: EventConfig) -> None:
         console.say(f"kept, for something still uses it: {arn}")
 
 
-def _on_aws(event: EventConfig, act: Callable[[Any], Any]) -> Any:
+def _require_pulumi() -> None:
     if shutil.which("pulumi") is None:
         hint = "install it from pulumi.com/docs/install, or try the event without AWS: --local"
         raise ToolMissing("the pulumi command is not on PATH", hint=hint)
+
+
+def _on_aws(event: EventConfig, act: Callable[[Any], Any]) -> Any:
+    _require_pulumi()
     from pulumi import automation
 
     os.environ["RAMPART_EVENT_FILE"] = str(event.path)

@@ -68,7 +68,7 @@ worker:
   timeout: 7200                       # seconds a submission may run
   memory_limit_mib: 2048              # a submission that takes more is ended, and told so
   # With worker_type: conda
-  # conda_env: ramp-iris              # a conda environment by its name, or a virtual environment by its folder:
+  # conda_env: ramp-iris              # a conda environment by its name; for a virtual environment instead:
   # env: venv
   # venv_dir: ~/envs/ramp-iris
 

@@ -89,6 +89,7 @@ def test_a_key_file_that_others_can_read_is_refused(deployment: Deployment) -> N
 def test_without_the_pulumi_program_up_says_how_to_get_it_and_that_local_needs_none(deployment: Deployment) -> None:
     deployment.write_event(GOOD)
     refused(deployment.invoke("up", "--event", "iris", extra={"PATH": "/usr/bin:/bin"}), "pulumi", "--local")
+    assert list(deployment.folder.rglob("id_ed25519")) == []
 
 
 def test_local_without_a_local_cloud_says_how_to_start_one(deployment: Deployment) -> None:
