@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -30,7 +31,8 @@ def now() -> datetime:
 
 def open_store(event: EventConfig) -> SqlStore:
     """Open the event's database; the embedded SQLite one is made where it is missing."""
-    store = SqlStore(event.database_url.get_secret_value(), event, now)
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    store = SqlStore(event.database_url.get_secret_value(), event, now, owner=owner)
     upgrade(store.database)
     return store
 

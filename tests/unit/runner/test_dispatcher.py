@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 from contracts.errors import CloudError, StoreUnavailable
 from contracts.event import HungerPolicy
-from contracts.work import Blame, Cause, Claimed, Failed, Launched, Provisioned, Scored, Work
+from contracts.work import Adopted, Blame, Cause, Claimed, Failed, Launched, Provisioned, Scored, StageValue, Work
 from runner.dispatcher import Dispatcher, Pace
 from runner.interruption import Interrupted, Interruption
 from runner.ports import Transport
@@ -33,6 +33,10 @@ class Queue:
         self.waiting = [claimed(number) for number in range(1, waiting + 1)]
         self.failed: list[Failed] = []
         self.requeued: list[Claimed] = []
+        self.orphans: list[Adopted] = []
+        self.renewed: list[set[str]] = []
+        self.was_renewed = threading.Event()
+        self.let_go: list[int] = []
         self.asked = threading.Event()
         self.record: Callable[[Failed], None] = self.failed.append
 
@@ -41,8 +45,22 @@ class Queue:
         self.asked.set()
         return taken
 
-    def stage_started(self, work: Work, stage: Stage, host_id: str = "") -> None:
+    def renew(self, lease_tokens: Collection[str]) -> None:
+        self.renewed.append(set(lease_tokens))
+        self.was_renewed.set()
+
+    def adopt(self, event: str, limit: int) -> list[Adopted]:
+        taken, self.orphans = self.orphans[:limit], self.orphans[limit:]
+        return taken
+
+    def held_elsewhere(self, event: str, lease_tokens: Collection[str]) -> bool:
+        return False
+
+    def stage_started(self, work: Work, stage: Stage, host_id: str = "", *, after: StageValue | None = None) -> None:
         pass
+
+    def released(self, work: Work) -> None:
+        self.let_go.append(work.submission_id)
 
     def training_started(self, launched: Launched) -> None:
         raise AssertionError("nothing gets that far here")
@@ -53,7 +71,7 @@ class Queue:
     def record_failed(self, failed: Failed) -> None:
         self.record(failed)
 
-    def requeue(self, claimed: Claimed, reason: str) -> None:
+    def requeue(self, claimed: Claimed, reason: str, cause: Cause | None = None) -> None:
         self.requeued.append(claimed)
 
 
