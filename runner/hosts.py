@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from contracts.errors import BootTimeout, HostGone, HostKeyRefused, HostUnreachable
-from contracts.instance import Instance, LaunchRequest
+from contracts.errors import BootTimeout, CloudError, HostGone, HostKeyRefused, HostUnreachable
+from contracts.instance import Instance, Launch, LaunchRequest
 from contracts.work import Claimed, HostAddress, Provisioned
 from runner.host_boot import render_user_data
 from runner.interruption import Interruption
 from runner.layout import find_layout
-from runner.ports import Instances, Transport
+from runner.ports import Instances, Launches, Transport
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.1
@@ -63,6 +63,7 @@ class Ec2Hosts:
         new_host_key: Callable[[], HostKey],
         now: Callable[[], datetime],
         interruption: Interruption,
+        launches: Launches | None = None,
         longest_pause_s: float = 2.0,
     ) -> None:
         self._settings = settings
@@ -71,16 +72,26 @@ class Ec2Hosts:
         self._new_host_key = new_host_key
         self._now = now
         self._interruption = interruption
+        self._launches = launches
         self._longest_pause_s = longest_pause_s
         self._subnet_turn = 0
         self._lock = threading.Lock()
 
     def acquire(self, claimed: Claimed) -> Provisioned:
-        """Launch an instance and wait until it answers with the key it was given; it is terminated if that fails."""
+        """Launch an instance and wait until it answers with the key it was given; it is terminated if that fails.
+
+        A launch that an earlier dispatcher began for this very run is gone on with. Raises HostGone where that one's
+        instance has ended.
+        """
         host_key = self._new_host_key()
-        launched = self._instances.launch(self._request(claimed, host_key))
+        launch = Launch(self._request(claimed, host_key), host_key.public)
+        if self._launches is not None:
+            launch = self._launches.intend(claimed.work, launch)
+        launched = self._launched(launch)
         try:
-            return self._await_host(claimed, launched, host_key)
+            if self._launches is not None and not launch.instance_id:
+                self._launches.answered(launch.request.client_token, launched.instance_id)
+            return self._await_host(claimed, launched, launch.host_key)
         except BaseException as error:
             if isinstance(error, HostKeyRefused):
                 _log.critical("host key refused: %s", error, extra={"action": "host-key-refused"})
@@ -96,6 +107,20 @@ class Ec2Hosts:
 
     def release(self, provisioned: Provisioned) -> None:
         self._instances.terminate([provisioned.host.host_id])
+
+    def _launched(self, launch: Launch) -> Instance:
+        """Ask EC2, where it has not answered yet: the same request under the same token never starts a second one."""
+        if launch.instance_id:
+            found = self._instances.instance(launch.instance_id)
+            if found is None or found.has_ended:
+                raise HostGone(f"instance {launch.instance_id} has ended since it was launched")
+            return found
+        try:
+            return self._instances.launch(launch.request)
+        except CloudError as error:
+            if error.code == "IdempotentInstanceTerminated":
+                raise HostGone("the instance that was launched for this run has ended") from error
+            raise
 
     def _request(self, claimed: Claimed, host_key: HostKey) -> LaunchRequest:
         settings, work = self._settings, claimed.work
@@ -132,7 +157,7 @@ class Ec2Hosts:
             self._subnet_turn += 1
             return subnets[self._subnet_turn % len(subnets)]
 
-    def _await_host(self, claimed: Claimed, launched: Instance, host_key: HostKey) -> Provisioned:
+    def _await_host(self, claimed: Claimed, launched: Instance, host_key: str) -> Provisioned:
         deadline = self._now() + timedelta(seconds=self._settings.boot_timeout_s)
         instance, reason = launched, "it has no address yet"
         pause_s = _FIRST_PAUSE_S
@@ -154,13 +179,13 @@ class Ec2Hosts:
                     f"instance {instance.instance_id} ended while booting: {instance.reason or 'no reason given'}"
                 )
 
-    def _provisioned(self, claimed: Claimed, instance: Instance, host_key: HostKey) -> Provisioned:
+    def _provisioned(self, claimed: Claimed, instance: Instance, host_key: str) -> Provisioned:
         settings = self._settings
         host = HostAddress(
             host_id=instance.instance_id,
             address=instance.address,
             user=settings.user,
-            host_key=host_key.public,
+            host_key=host_key,
             key_path=settings.key_path,
         )
         transport = self._connect(host)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from contracts.instance import Instance, LaunchRequest
+from contracts.instance import Instance, Launch, LaunchRequest
 from contracts.remote import CommandResult
 from contracts.work import Adopted, Cause, Claimed, Failed, Launched, Provisioned, Scored, StageValue, Work
 from runner.progress import Stage
@@ -71,6 +71,21 @@ class Instances(Protocol):
 
     def terminate(self, instance_ids: Sequence[str]) -> None:
         """End instances; those already gone count as ended."""
+        ...
+
+
+class Launches(Protocol):
+    """The record of what EC2 was asked for, so that nothing is launched twice or forgotten."""
+
+    def intend(self, work: Work, launch: Launch) -> Launch:
+        """Keep a launch before it is asked for; gives the one kept before under the same client token, if any.
+
+        Raises LeaseLost or RunOver where the run is not ours.
+        """
+        ...
+
+    def answered(self, client_token: str, instance_id: str) -> None:
+        """EC2 has answered: the launch's user data is forgotten."""
         ...
 
 

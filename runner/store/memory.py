@@ -12,6 +12,7 @@ from statistics import fmean
 
 from contracts.errors import KitInvalid, LeaseLost, RunOver, SubmissionInvalid, UnknownName
 from contracts.event import EventConfig
+from contracts.instance import Launch
 from contracts.work import Adopted, Blame, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
 from runner.kit import KitDescription
 from runner.progress import Stage
@@ -69,6 +70,7 @@ class MemoryStore:
         self._kit: KitDescription | None = None
         self._teams: set[str] = set()
         self._submissions: dict[int, _Submission] = {}
+        self._launches: dict[str, Launch] = {}
 
     # The Store
 
@@ -160,6 +162,19 @@ class MemoryStore:
         with self._lock:
             self._described(event)
             return any(run.lease_token not in lease_tokens for run in self._leased())
+
+    def intend(self, work: Work, launch: Launch) -> Launch:
+        """Keep a launch before it is asked for; gives the one kept before under the same client token, if any."""
+        with self._lock:
+            self._owned(work)
+            return self._launches.setdefault(launch.request.client_token, launch)
+
+    def answered(self, client_token: str, instance_id: str) -> None:
+        """EC2 has answered: the launch's user data is forgotten."""
+        with self._lock:
+            known = self._launches[client_token]
+            request = replace(known.request, user_data="")
+            self._launches[client_token] = replace(known, request=request, instance_id=instance_id)
 
     def close(self) -> None:
         """Nothing is open."""

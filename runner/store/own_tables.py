@@ -57,6 +57,19 @@ Index(
     postgresql_where=_IS_SCORED,
 )
 
+launches = Table(
+    "rampart_launches",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("client_token", String(64), nullable=False, unique=True),
+    Column("run_id", ForeignKey("rampart_runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("parameters", JSON, nullable=False),
+    Column("host_key", Text, nullable=False),
+    Column("instance_id", String(255), nullable=False),
+    Column("intended_at", DateTime, nullable=False),
+    Column("answered_at", DateTime),
+)
+
 transitions = Table(
     "rampart_transitions",
     metadata,

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, update
 
 from contracts.event import EventConfig
+from contracts.instance import Launch
 from contracts.work import Adopted, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
 from runner.progress import Stage
-from runner.store import claiming, journal, leases, results, run_rows
+from runner.store import claiming, journal, launching, leases, results, run_rows
 from runner.store.database import Database
 from runner.store.messages import error_message, state_of, storable
 from runner.store.own_tables import runs
@@ -150,6 +151,20 @@ class SqlStore:
         """Whether a run of the event goes on, or waits to be adopted, under another lease than these."""
         with self.database.reading() as connection:
             return leases.held_elsewhere(connection, event, lease_tokens)
+
+    def intend(self, work: Work, launch: Launch) -> Launch:
+        """Keep a launch before it is asked for; gives the one kept before under the same client token, if any."""
+        with self.database.writing() as connection:
+            run = run_rows.owned(connection, work)
+            known = launching.kept(connection, launch.request.client_token)
+            if known is None:
+                launching.keep(connection, run.id, launch, self._clock())
+        return known or launch
+
+    def answered(self, client_token: str, instance_id: str) -> None:
+        """EC2 has answered: the launch's user data is forgotten."""
+        with self.database.writing() as connection:
+            launching.answered(connection, client_token, instance_id, self._clock())
 
     def close(self) -> None:
         """Give back every connection to the database."""

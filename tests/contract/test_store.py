@@ -21,6 +21,7 @@ import sqlalchemy
 from sqlalchemy import select
 
 from contracts.errors import KitInvalid, LeaseLost, RunOver, StoreUnavailable, SubmissionInvalid, UnknownName
+from contracts.instance import Launch, LaunchRequest
 from contracts.work import Adopted, Blame, Cause, Claimed, Finished, claimed_of, provisioned_of
 from runner.kit import KitDescription, ScoreType
 from runner.ports import Store
@@ -382,6 +383,21 @@ def test_a_late_result_of_a_lost_run_is_superseded_by_the_one_that_counts(bench:
         bench.score(old, acc=0.9)
     assert bench.books.leaderboard("iris").rows[0].valid["acc"] == 0.5
     assert bench.row(submission_id).attempt == 2
+
+
+def test_a_launch_is_kept_word_for_word_until_it_is_answered(bench: Bench) -> None:
+    bench.submit("one")
+    old = bench.claim().work
+    first = Launch(LaunchRequest("ami-1", "t3.medium", "token", {"rampart:launch": "token"}, "secret"), "ssh-ed25519 A")
+    second = replace(first, host_key="ssh-ed25519 B")
+    assert bench.store.intend(old, first) == first
+    work = claimed_of(adopt(bench).value).work
+    with pytest.raises(LeaseLost):
+        bench.store.intend(old, second)
+    assert bench.store.intend(work, second) == first
+    bench.store.answered("token", "i-1")
+    answered = bench.store.intend(work, second)
+    assert answered == replace(first, request=replace(first.request, user_data=""), instance_id="i-1")
 
 
 # Events, teams, submissions

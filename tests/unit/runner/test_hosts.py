@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import yaml
 
 from clients.memory_instances import MemoryInstances
 from contracts.errors import BootTimeout, HostGone, HostKeyRefused, HostUnreachable
+from contracts.instance import Instance, Launch, LaunchRequest
 from contracts.remote import CommandResult
 from contracts.work import Claimed, HostAddress, Work
 from runner.hosts import Ec2Hosts, HostKey, LaunchSettings
 from runner.interruption import Interrupted, Interruption
+from runner.ports import Launches
 
 LAYOUT = {"kit_dir": "/k", "data_dir": "/k", "python": "/e/bin/python", "ramp_test": "/e/bin/ramp-test"}
 
@@ -54,9 +57,16 @@ class LayoutOnly:
 
 
 class Fixture:
-    def __init__(self, answers: list[Exception | None]) -> None:
+    def __init__(
+        self,
+        answers: list[Exception | None],
+        *,
+        launches: Launches | None = None,
+        host_key: str = "ssh-ed25519 AAAA",
+        instances: MemoryInstances | None = None,
+    ) -> None:
         self.clock = Clock()
-        self.instances = MemoryInstances(self.clock)
+        self.instances = instances or MemoryInstances(self.clock)
         self.dialled: list[HostAddress] = []
         self.interruption = Sleeper(self.clock)
         self._answers = answers
@@ -68,8 +78,9 @@ class Fixture:
             ),
             self.instances,
             connect=self._connect,  # type: ignore[arg-type]
-            new_host_key=lambda: HostKey("PRIVATE", "ssh-ed25519 AAAA"),
+            new_host_key=lambda: HostKey("PRIVATE", host_key),
             now=self.clock,
+            launches=launches,
             interruption=self.interruption,
         )  # fmt: skip
 
@@ -104,6 +115,58 @@ def test_a_host_powers_itself_off_after_boot_run_and_margin() -> None:
     (command,) = yaml.safe_load(fixture.instances.requests[0].user_data)["runcmd"]
     assert command == ["shutdown", "-h", "+16"]  # 30 s boot, 60 s run, 900 s margin
     assert fixture.instances.requests[0].tags["rampart:expires-at"] == "2026-11-20T12:16:30+00:00"
+
+
+class KeptLaunches:
+    """The record of launches, as it outlives a dispatcher."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Launch] = {}
+
+    def intend(self, work: Work, launch: Launch) -> Launch:
+        return self.kept.setdefault(launch.request.client_token, launch)
+
+    def answered(self, client_token: str, instance_id: str) -> None:
+        self.kept[client_token] = replace(self.kept[client_token], instance_id=instance_id)
+
+
+class Killed(BaseException):
+    """The dispatcher is killed."""
+
+
+def test_a_launch_whose_answer_never_came_is_asked_for_again_with_the_same_token_and_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = KeptLaunches()
+    first = Fixture([], launches=kept, host_key="ssh-ed25519 FIRST")
+    claimed, launch = first.claimed(), first.instances.launch
+
+    def launch_and_die(request: LaunchRequest) -> Instance:
+        launch(request)
+        raise Killed
+
+    monkeypatch.setattr(first.instances, "launch", launch_and_die)
+    with pytest.raises(Killed):
+        first.hosts.acquire(claimed)
+    monkeypatch.undo()
+    second = Fixture([], launches=kept, host_key="ssh-ed25519 SECOND", instances=first.instances)
+    provisioned = second.hosts.acquire(claimed)
+    one, other = first.instances.requests
+    assert one == other
+    assert second.states() == ["running"]
+    assert provisioned.host.host_key == "ssh-ed25519 FIRST"
+
+
+def test_an_instance_that_was_launched_before_is_waited_for_and_told_when_it_has_ended() -> None:
+    kept = KeptLaunches()
+    fixture = Fixture([], launches=kept)
+    claimed = fixture.claimed()
+    launched = fixture.hosts.acquire(claimed)
+    assert fixture.hosts.acquire(claimed) == launched
+    assert len(fixture.instances.requests) == 1
+    fixture.hosts.release(launched)
+    with pytest.raises(HostGone):
+        fixture.hosts.acquire(claimed)
 
 
 def test_the_host_key_is_never_shown() -> None:
