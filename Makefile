@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test unit lock clean
+.PHONY: help install demo check test unit bench lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ check: $(READY) ## ruff, mypy, import rules, unit tests
 
 test: $(READY) ## every test
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile tests
+
+bench: $(READY) ## the figures of docs/benchmarks.md, measured here (five minutes)
+	@$(BIN)/python -m benchmarks --json build/benchmarks.json --table docs/benchmarks.md
 
 lock: ## renew requirements.lock (needs uv on PATH)
 	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \

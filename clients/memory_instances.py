@@ -41,6 +41,11 @@ class MemoryInstances:
             self._by_token[request.client_token] = instance.instance_id
             return instance
 
+    def put(self, instance: Instance) -> None:
+        """Have an instance as it is, in place of the one with its id: somebody else launched or tagged it."""
+        with self._lock:
+            self._by_id[instance.instance_id] = instance
+
     def instances(self, tags: Mapping[str, str]) -> list[Instance]:
         """Every instance that carries all of `tags`, ended ones included."""
         with self._lock:

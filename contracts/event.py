@@ -184,7 +184,8 @@ class EventConfig(Section):
     """One event, checked and complete.
 
     `path` is the event file, `deployment` the folder its paths start from, `state_root` where Rampart keeps what
-    belongs to events on this machine: `<deployment>/.rampart`, or RAMPART_STATE_DIR where that is set.
+    belongs to events on this machine: `<deployment>/.rampart`, or RAMPART_STATE_DIR where that is set; in the latter
+    case the submissions, predictions and logs of an event that names no folders for them lie there too.
     """
 
     path: Path

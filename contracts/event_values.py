@@ -99,11 +99,16 @@ def _kit_folder_there(value: str) -> str:
 
 
 def _git_address(value: str) -> str:
-    if re.match(r"(https?|ssh)://[^/@]*:[^/@]*@", value):
-        raise fault("holds a password, which everybody who reads the image's recipe would see", "leave it out")
+    # a user alone counts too: tokens are given in its place
+    if re.match(r"https?://[^/]*@|ssh://[^/@]*:[^/@]*@", value):
+        raise fault("holds a password or token, which everybody who reads the image's recipe would see", "leave it out")
     if re.match(r"(http|git)://", value):
         raise fault("is fetched over a connection anybody can change", "write https://")
-    if not re.fullmatch(r"(https|ssh|file)://\S+|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:\S+", value):
+    if re.match(r"ssh://|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:", value):
+        raise fault(
+            "needs SSH, for which the machine that builds the image has neither key nor way out", "write https://"
+        )
+    if not re.fullmatch(r"(https|file)://\S+", value):
         raise fault("is not the address of a git repository", "write it like https://github.com/ramp-kits/iris")
     return value
 
@@ -151,7 +156,8 @@ ImageName = Annotated[
 ParentImage = Annotated[
     str,
     _matching(
-        r"ami-[0-9a-f]{8,17}|ssm:/?[A-Za-z0-9_./-]+|arn:aws[a-z-]*:imagebuilder:\S+",
+        r"ami-[0-9a-f]{8,17}|ssm:(arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d*:parameter)?/?[A-Za-z0-9_./-]+"
+        r"|arn:aws[a-z-]*:imagebuilder:\S+",
         "is not a parent image",
         "write an AMI's id, ssm:/ and the name of a parameter that holds one, or an Image Builder ARN",
     ),

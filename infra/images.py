@@ -22,7 +22,7 @@ class ImagesArgs:
     components: tuple[catalogue.Component, ...]
     recipe_version: str
     parent_image: str
-    image_name: str
+    ami_name: str
     instance_type: str
     volume_gib: int
     region: str
@@ -134,7 +134,7 @@ class Images(pulumi.ComponentResource):
 
     def _distribution(self) -> pulumi.Output[str]:
         ami = aws.imagebuilder.DistributionConfigurationDistributionAmiDistributionConfigurationArgs(
-            name=naming.ami_name(self._args.image_name),
+            name=self._args.ami_name,
             description=f"Rampart image of the event {self._args.labels.event}",
             ami_tags=self._args.labels.tested_image(),
         )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
+
+from contracts.errors import AskedWrongly
 
 PREFIX = "rampart"
 SUFFIX_LENGTH = 8
 """Pulumi appends a hyphen and seven characters of its own to a logical name."""
 LONGEST = 64 - SUFFIX_LENGTH
 """IAM's roles have the shortest names of all: 64 characters."""
+BUILD_DATE = " {{ imagebuilder:buildDate }}"
+LONGEST_AMI_NAME = 127
+"""Image Builder's limit, before it fills in the date."""
 
 
 def logical_name(event: str, purpose: str) -> str:
@@ -31,5 +37,13 @@ def partition(region: str) -> str:
 
 
 def ami_name(base: str) -> str:
-    """Name the AMIs of an event: Image Builder fills in the build date, which keeps the names apart."""
-    return base + " {{ imagebuilder:buildDate }}"
+    """Name the AMIs of an event: Image Builder fills in the build date, which keeps the names apart.
+
+    Raises AskedWrongly for a name that EC2 knows but Image Builder does not make.
+    """
+    name = base + BUILD_DATE
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9 ._-]*", base) or len(name) > LONGEST_AMI_NAME:
+        most = LONGEST_AMI_NAME - len(BUILD_DATE)
+        hint = f"write at most {most} letters, digits, blanks, dots, - or _ as worker.ami_image_name"
+        raise AskedWrongly(f"Image Builder cannot name an image {base!r}", hint=hint)
+    return name

@@ -24,6 +24,7 @@ def build(event: EventConfig) -> dict[str, pulumi.Output[Any]]:
     """
     labels = Labels(event=event.name, stack=pulumi.get_stack())
     public_key = "" if event.worker.key_name else keys.public_key(event)
+    ami_name = naming.ami_name(event.image_name)
     components = catalogue.components(event)
     here = pulumi.ResourceOptions(provider=_provider(event))
 
@@ -45,7 +46,7 @@ def build(event: EventConfig) -> dict[str, pulumi.Output[Any]]:
             components=components,
             recipe_version=catalogue.recipe_version(event),
             parent_image=event.infra.image.parent_image,
-            image_name=event.image_name,
+            ami_name=ami_name,
             instance_type=event.infra.image.instance_type,
             volume_gib=event.infra.image.volume_gib,
             region=event.region,

@@ -152,12 +152,13 @@ class LocalCloud:
         images = Images(self._hosts)
         self._instances: Instances = Instances(self._hosts, images)
         patches = Patches()
-        forget_everything()
-        ending.callback(forget_everything)
         ending.callback(patches.undo)
-        ending.callback(self._hosts.close)
         for part in (self._instances, images, ClientTokens()):
             part.install(patches)
+        # emptied backends fill themselves again: only while they are patched do they do it with our images
+        forget_everything()
+        ending.callback(forget_everything)
+        ending.callback(self._hosts.close)
         try:
             server = MotoServer(self._port)
         except OSError as error:

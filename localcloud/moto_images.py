@@ -69,11 +69,12 @@ class Images:
             if spec["ResourceType"] == "snapshot":
                 image.ebs_snapshot.add_tags({tag["Key"]: tag["Value"] for tag in spec["Tags"]})
         try:
+            login_user = self._hosts.machine(instance_id).login_user
             self._hosts.snapshot(instance_id, image.id)
         except (RampartError, OSError) as error:
             backend.deregister_image(image.id)
             raise EC2ClientError("InternalError", f"the machine cannot be copied: {error}") from error
-        self._bases[image.id] = Base(image.id, self._hosts.machine(instance_id).login_user)
+        self._bases[image.id] = Base(image.id, login_user)
         return image
 
     def _copy_image(

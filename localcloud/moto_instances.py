@@ -229,6 +229,8 @@ def _template_data(backend: EC2Backend, kwargs: dict[str, Any]) -> dict[str, Any
     asked = kwargs.get("launch_template")
     if not asked:
         return {}
+    if "LaunchTemplateId" in asked:
+        backend.get_launch_template(asked["LaunchTemplateId"])  # refuses an unknown id, at which moto falls over below
     data: dict[str, Any] = backend._get_template_from_args(asked).data
     return data
 

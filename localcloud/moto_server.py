@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from xml.sax.saxutils import escape
 
+from moto.backends import list_of_moto_modules
 from moto.core.base_backend import BackendDict
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
@@ -28,12 +29,23 @@ class _QuietHandler(MotoRequestHandler):
         """Say nothing."""
 
 
+class _Services(DomainDispatcherApplication):
+    """moto's services; one it does not have is refused as such."""
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        known = host is None or host in list_of_moto_modules()
+        if not known and not any(pattern.match(f"http://{host}") for _, pattern in self.backend_url_patterns):
+            elsewhere = "; its endpoint is AWS_ENDPOINT_URL_IMAGEBUILDER" if "imagebuilder" in str(host) else ""
+            raise NotImplementedError(f"no service answers here for {host}{elsewhere}")
+        return super().get_backend_for_host(host)
+
+
 class MotoServer:
     """moto's server in a thread of its own, on 127.0.0.1; port 0 takes a free one. Raises OSError when it is taken."""
 
     def __init__(self, port: int = 0) -> None:
         default_user_config["iam"]["load_aws_managed_policies"] = True  # roles attach AWS's own policies by name
-        app = _with_aws_errors(DomainDispatcherApplication(create_backend_app))
+        app = _with_aws_errors(_Services(create_backend_app))
         with addresses.bound("127.0.0.1", port) as door:  # werkzeug itself ends the process when a port is taken
             self._port = door.getsockname()[1]
             self._server = make_server(
@@ -85,4 +97,5 @@ def _aws_error(error: Exception, environ: dict[str, Any]) -> tuple[str, list[tup
     inner = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     is_ec2 = "/ec2/aws4_request" in environ.get("HTTP_AUTHORIZATION", "")
     xml = f"<Response><Errors>{inner}</Errors></Response>" if is_ec2 else f"<ErrorResponse>{inner}</ErrorResponse>"
-    return "501 Not Implemented", [("Content-Type", "text/xml")], xml.encode()
+    # REST APIs that answer in JSON send requests without a content type, and read the code from this header
+    return "501 Not Implemented", [("Content-Type", "text/xml"), ("x-amzn-ErrorType", code)], xml.encode()

@@ -24,6 +24,12 @@ set -eu; cd "$1"
 if [ -d "$2" ]; then exec tar -c -f - log "$2"; else exec tar -c -f - log; fi
 """
 
+# flock(1), where the host has it, waits for a tenth of what another Python costs beside the job it waits for
+_WAIT = """
+if command -v flock >/dev/null && flock -s "$1/lock" true && [ -f "$1/exit" ]; then exec cat "$1/exit"; fi
+exec "$2" -I "$1/$3" wait "$1"
+"""
+
 _END = """
 cd "$HOME" && [ -e "$1" ] || exit 0
 "$2" -I "$1/$3" kill "$1" && rm -rf -- "$1"
@@ -80,7 +86,7 @@ def ramp_test(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
 
 def wait(layout: HostLayout, job_dir: str) -> tuple[str, ...]:
     """Block until the job has ended, then print its exit record as JSON."""
-    return (*_supervisor(layout, job_dir), "wait", job_dir)
+    return ("sh", "-c", _WAIT, "sh", job_dir, layout.python, SUPERVISOR)
 
 
 def end(layout: HostLayout, work: Work) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Write the user data a fresh host boots with: its host key, its deadline.
 
-The format is cloud-init's `#cloud-config` (modules ssh and runcmd).
+The format is cloud-init's `#cloud-config` (modules ssh and runcmd). Where it is given a key, it generates none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ def render_user_data(*, host_key_private: str, host_key_public: str, lifetime_s:
     minutes = max(1, round(lifetime_s / 60))
     config = {
         "ssh_deletekeys": True,
-        "ssh_genkeytypes": [],
         "ssh_keys": {"ed25519_private": host_key_private, "ed25519_public": host_key_public},
         "disable_root": True,
         "ssh_pwauth": False,

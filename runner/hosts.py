@@ -21,6 +21,15 @@ from runner.ports import Instances, Launches, Transport
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.1
 _MARGIN_S = 900.0  # for pushing and pulling, beyond boot and run, before a host ends itself
+_OF_ONE_ZONE = frozenset(
+    {
+        "InsufficientFreeAddressesInSubnet",
+        "InsufficientHostCapacity",
+        "InsufficientInstanceCapacity",
+        "Unsupported",
+    }
+)
+"""EC2's refusals that say nothing about another availability zone; not every zone has every instance type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +92,9 @@ class Ec2Hosts:
         A launch that an earlier dispatcher began for this very run is gone on with. Raises HostGone where that one's
         instance has ended.
         """
-        host_key = self._new_host_key()
-        launch = Launch(self._request(claimed, host_key), host_key.public)
-        if self._launches is not None:
-            launch = self._launches.intend(claimed.work, launch)
-        launched = self._launched(launch)
+        launch, launched = self._launched(claimed, self._new_host_key())
         try:
-            if self._launches is not None and not launch.instance_id:
-                self._launches.answered(launch.request.client_token, launched.instance_id)
+            self._note_answer(launch, launched.instance_id)
             return self._await_host(claimed, launched, launch.host_key)
         except BaseException as error:
             if isinstance(error, HostKeyRefused):
@@ -108,7 +112,27 @@ class Ec2Hosts:
     def release(self, provisioned: Provisioned) -> None:
         self._instances.terminate([provisioned.host.host_id])
 
-    def _launched(self, launch: Launch) -> Instance:
+    def _launched(self, claimed: Claimed, host_key: HostKey) -> tuple[Launch, Instance]:
+        """Launch in the subnet whose turn it is, else in the next one that can; raises what the last one said."""
+        *others, last = self._subnets()
+        for subnet in others:
+            launch = self._intended(claimed, host_key, subnet)
+            try:
+                return launch, self._asked(launch)
+            except CloudError as error:
+                if error.code not in _OF_ONE_ZONE:
+                    raise
+                _log.warning("%s: trying another subnet", error.message, extra={"action": "launch-elsewhere"})
+                self._note_answer(launch, "")
+        launch = self._intended(claimed, host_key, last)
+        return launch, self._asked(launch)
+
+    def _intended(self, claimed: Claimed, host_key: HostKey, subnet: str) -> Launch:
+        """What to ask EC2 for: what an earlier dispatcher asked for this run, where it did."""
+        launch = Launch(self._request(claimed, host_key, subnet), host_key.public)
+        return launch if self._launches is None else self._launches.intend(claimed.work, launch)
+
+    def _asked(self, launch: Launch) -> Instance:
         """Ask EC2, where it has not answered yet: the same request under the same token never starts a second one."""
         if launch.instance_id:
             found = self._instances.instance(launch.instance_id)
@@ -122,11 +146,16 @@ class Ec2Hosts:
                 raise HostGone("the instance that was launched for this run has ended") from error
             raise
 
-    def _request(self, claimed: Claimed, host_key: HostKey) -> LaunchRequest:
+    def _note_answer(self, launch: Launch, instance_id: str) -> None:
+        if self._launches is not None and not launch.instance_id:
+            self._launches.answered(launch.request.client_token, instance_id)
+
+    def _request(self, claimed: Claimed, host_key: HostKey, subnet: str) -> LaunchRequest:
         settings, work = self._settings, claimed.work
         lifetime_s = settings.boot_timeout_s + work.timeout_s + _MARGIN_S
         run = f"{settings.stack}/{work.event}/{work.submission_id}/{work.attempt}/{claimed.claimed_at.isoformat()}"
-        token = hashlib.sha256(run.encode()).hexdigest()
+        # EC2 refuses a token that comes back with other parameters
+        token = hashlib.sha256(f"{run}/{subnet}".encode()).hexdigest()
         expires_at = self._now() + timedelta(seconds=lifetime_s)
         return LaunchRequest(
             image_id=settings.image_id,
@@ -145,17 +174,17 @@ class Ec2Hosts:
             launch_template_id=settings.launch_template_id,
             key_name=settings.key_name,
             security_group_id=settings.security_group_id,
-            subnet_id=self._next_subnet(),
+            subnet_id=subnet,
             spot=settings.spot,
         )
 
-    def _next_subnet(self) -> str:
-        subnets = self._settings.subnet_ids
-        if not subnets:
-            return ""
+    def _subnets(self) -> tuple[str, ...]:
+        """All subnets, beginning with the one whose turn it is; one empty name leaves the choice to EC2."""
+        subnets = self._settings.subnet_ids or ("",)
         with self._lock:
             self._subnet_turn += 1
-            return subnets[self._subnet_turn % len(subnets)]
+            turn = self._subnet_turn % len(subnets)
+        return subnets[turn:] + subnets[:turn]
 
     def _await_host(self, claimed: Claimed, launched: Instance, host_key: str) -> Provisioned:
         deadline = self._now() + timedelta(seconds=self._settings.boot_timeout_s)

@@ -78,14 +78,14 @@ class Launches(Protocol):
     """The record of what EC2 was asked for, so that nothing is launched twice or forgotten."""
 
     def intend(self, work: Work, launch: Launch) -> Launch:
-        """Keep a launch before it is asked for; gives the one kept before under the same client token, if any.
+        """Keep a launch before it is asked for; gives the one kept before for this run, if EC2 has not refused it.
 
         Raises LeaseLost or RunOver where the run is not ours.
         """
         ...
 
     def answered(self, client_token: str, instance_id: str) -> None:
-        """EC2 has answered: the launch's user data is forgotten."""
+        """EC2 has answered, with no instance where it refused: the launch's user data is forgotten."""
         ...
 
 

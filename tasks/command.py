@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -30,9 +32,16 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Task[Any]]:
         def guarded(context: Context, *arguments: Any, **named: Any) -> None:  # noqa: ARG001 - invoke hands it over
             try:
                 body(*arguments, **named)
+                sys.stdout.flush()
             except RampartError as error:
-                _complain(error)
+                _complain(error, local=bool(named.get("local")))
                 sys.exit(error.exit_code)
+            except BrokenPipeError:
+                _drop_output()
+                sys.exit(1)
+            except OSError as error:  # a full disk, a folder nobody may write to: nothing a traceback would explain
+                _complain(RampartError(f"this machine refused: {error}"), local=False)
+                sys.exit(1)
             except KeyboardInterrupt:
                 print("interrupted", file=sys.stderr)
                 sys.exit(130)
@@ -52,7 +61,12 @@ def _with_context(body: Callable[..., None]) -> inspect.Signature:
     return inspect.Signature([context, *inspect.signature(body).parameters.values()])
 
 
-def _complain(error: RampartError) -> None:
+def _drop_output() -> None:
+    """Whoever read our output has seen enough (`| head`); what is still buffered must not fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(error: RampartError, *, local: bool) -> None:
     from tasks import console
 
     if isinstance(error, ImageBuildFailed):
@@ -61,4 +75,9 @@ def _complain(error: RampartError) -> None:
     for number, line in enumerate(error.message.splitlines()):
         console.say(f"error: {line}" if number == 0 else line, style="red")
     if error.hint:
-        console.say(f"hint: {error.hint}")
+        console.say(f"hint: {_rehearsed(error.hint) if local else error.hint}")
+
+
+def _rehearsed(hint: str) -> str:
+    """What a hint says to type next is meant for the cloud the command was about."""
+    return hint if "--local" in hint else re.sub(r"(invoke \S+.*? --event [\w-]+)", r"\1 --local", hint)

@@ -28,7 +28,9 @@ def open_event(name: str | None, *, config: str | None = None, local: bool = Fal
     if local:
         enter_local_cloud()
     event = load_event(_event_file(name), environ=os.environ, deployment_config=Path(config) if config else None)
-    for warning in event.warnings:
+    own_database = "the event has a database of its own: this rehearsal works on that very queue"
+    has_own = str(event.state_root) not in event.database_url.get_secret_value()
+    for warning in (*event.warnings, *([own_database] if local and has_own else [])):
         console.say(f"warning: {warning}", style="yellow")
     return event
 
@@ -56,11 +58,13 @@ def event_of_challenge(challenge: str) -> str:
 
 
 def enter_local_cloud() -> None:
-    """Let every AWS client of this process talk to the running local cloud."""
+    """Let every AWS client of this process talk to the local cloud that runs here or in the nearest parent folder."""
     from localcloud import state
     from localcloud.__main__ import DEFAULT_FOLDER
 
-    running = state.read(DEFAULT_FOLDER)
+    here = Path.cwd()
+    folders = (folder / DEFAULT_FOLDER for folder in (here, *here.parents))
+    running = next(filter(None, (state.read(folder) for folder in folders if folder.is_dir())), None)
     if running is None:
         raise RampartError("no local cloud runs here", hint="start one in another terminal: invoke local-cloud")
     os.environ.update(running.environment)

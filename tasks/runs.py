@@ -46,7 +46,8 @@ def train(
     from tasks import training
     from tasks.events import open_event
 
-    training.train_one(open_event(event, config=config, local=local), team=team, name=submission)
+    opened = open_event(event, config=config, local=local)
+    training.train_one(opened, team=team, name=submission, local=local)
 
 
 @command(

@@ -23,6 +23,15 @@ def submit(event: EventConfig, *, team: str, name: str, source: Path) -> int:
     return catalogue.add_submission(event, team, name, source)
 
 
+def find(event: EventConfig, *, team: str, name: str) -> SubmissionRow:
+    """The submission of that name. Raises UnknownName."""
+    rows = open_catalogue(event).submissions(event.name)
+    row = next((row for row in rows if (row.team, row.submission) == (team, name)), None)
+    if row is None:
+        raise UnknownName(f"no submission {team}/{name} in {event.name}", hint=f"invoke status --event {event.name}")
+    return row
+
+
 def print_status(event: EventConfig, *, as_json: bool) -> None:
     rows = open_catalogue(event).submissions(event.name)
     if as_json:
@@ -74,17 +83,15 @@ def show_steps(rows: list[SubmissionRow]) -> None:
 
 
 def print_log(event: EventConfig, *, team: str, name: str) -> None:
-    rows = open_catalogue(event).submissions(event.name)
-    row = next((row for row in rows if (row.team, row.submission) == (team, name)), None)
-    if row is None:
-        raise UnknownName(f"no submission {team}/{name} in {event.name}", hint=f"invoke status --event {event.name}")
+    row = find(event, team=team, name=name)
     path = event.ramp.logs_dir / f"submission_{row.submission_id:09d}" / "log"
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError as error:
-        raise UnknownName(
-            f"{team}/{name} has no log yet: it is {row.state}", hint="it comes with the result"
-        ) from error
+        if row.state != "new" and row.ended_at:
+            raise UnknownName(f"{team}/{name} left no log: {row.reason or row.state}") from error
+        hint = "it comes with the result"
+        raise UnknownName(f"{team}/{name} has no log yet: it is {row.state}", hint=hint) from error
     for line in text.splitlines():
         console.result(line)
 

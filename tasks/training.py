@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from contracts.errors import AskedWrongly, UnknownName
+from contracts.errors import AskedWrongly
 from contracts.event import EventConfig, HungerPolicy
 from contracts.work import Failed, Scored, Work
 from runner.app import make_dispatcher, make_hosts, open_store
 from runner.dispatcher import Dispatcher, Summary
 from runner.interruption import Interruption
 from runner.progress import Progress, RunEnded, Stage, StageStarted
-from runner.store import SqlStore
-from tasks import console, images, stack
+from runner.store import SqlStore, SubmissionRow
+from tasks import console, images, stack, submissions
 
 _SHOWN_AT_START = {Stage.PROVISION: "gets a host", Stage.WAIT: "runs"}
 
@@ -49,15 +49,17 @@ def serve(event: EventConfig, *, hunger_policy: str | None, terminate: bool = Tr
     return summary
 
 
-def train_one(event: EventConfig, *, team: str, name: str) -> None:
+def train_one(event: EventConfig, *, team: str, name: str, local: bool = False) -> None:
     """Run one waiting submission to its end; exits 1 when it fails."""
+    row = submissions.find(event, team=team, name=name)
+    if row.state != "new":
+        raise _does_not_wait(event, row)
     interruption = Interruption()
     store = open_store(event)
     dispatcher = _dispatcher(event, store, interruption, None)
     claimed = store.claim_one(event.name, team, name)
-    if claimed is None:
-        hint = f"invoke status --event {event.name}"
-        raise UnknownName(f"no submission {team}/{name} waits in {event.name}", hint=hint)
+    if claimed is None:  # somebody else has taken it meanwhile
+        raise _does_not_wait(event, submissions.find(event, team=team, name=name))
     with _stopped_by_signals(interruption):
         ended = dispatcher.run_one(claimed)
     match ended.outcome:
@@ -66,10 +68,16 @@ def train_one(event: EventConfig, *, team: str, name: str) -> None:
                 for score_type, values in scores.items():
                     console.result(f"{step} {score_type} {values[-1]:.4f}")
         case Failed():
-            console.next_step(f"invoke logs --event {event.name} --team {team} --submission {name}")
+            where = f"--event {event.name}{' --local' if local else ''}"
+            console.next_step(f"invoke logs {where} --team {team} --submission {name}")
             sys.exit(1)
         case None:
             sys.exit(130)
+
+
+def _does_not_wait(event: EventConfig, row: SubmissionRow) -> AskedWrongly:
+    hint = f"only new ones can be trained; what is there: invoke status --event {event.name}"
+    return AskedWrongly(f"{row.team}/{row.submission} does not wait: it is {row.state}", hint=hint)
 
 
 def _dispatcher(

@@ -73,8 +73,8 @@ class Pipelines:
                 raise
             lines += [line for event in page["events"] for line in event["message"].splitlines()]
             following = page.get("nextForwardToken", token)
-            # the same token again means the end of what is there by now
-            if following == token or not page["events"]:
+            # the same token again means the end of what is there by now; an empty page alone does not
+            if following == token:
                 return LogPage(tuple(lines), following)
             token = following
 

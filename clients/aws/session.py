@@ -14,6 +14,8 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
     ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
 )
 
 from contracts.errors import CloudError
@@ -33,7 +35,15 @@ _HINTS = {
     "AccessDenied": "the credentials lack a permission; ask the account's administrator for it",
     "ExpiredToken": "the credentials ran out: log in again",
     "InvalidClientTokenId": "check the credentials: aws sts get-caller-identity",
+    "AuthFailure.ServiceLinkedRoleCreationNotPermitted": "once, by an administrator: "
+    "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com",
+    "InsufficientInstanceCapacity": "AWS has no such machine free now: wait, or set another worker.instance_type",
+    "InvalidBlockDeviceMapping": "a host's disk cannot be smaller than its image's: raise infra.volume_gib",
+    "MaxSpotInstanceCountExceeded": "lower dispatcher.n_workers, or ask AWS for a higher quota of spot vCPUs",
+    "RequestExpired": "check this machine's clock",
     "RequestLimitExceeded": "AWS throttles this account; it is tried again by itself",
+    "Unsupported": "not every zone has every machine: set another worker.instance_type, or infra.network",
+    "VcpuLimitExceeded": "lower dispatcher.n_workers, or ask AWS for a higher quota of vCPUs (Service Quotas, EC2)",
 }
 
 
@@ -76,6 +86,8 @@ def translated(doing: str) -> Iterator[None]:
         raise CloudError(
             f"could not {doing}: {error}", code="ProfileNotFound", hint="aws configure list-profiles"
         ) from error
+    except (SSOError, TokenRetrievalError) as error:
+        raise CloudError(f"could not {doing}: {error}", code=type(error).__name__, hint="aws sso login") from error
     except EndpointConnectionError as error:
         hint = "check the network, or AWS_ENDPOINT_URL where the local cloud was meant"
         raise CloudError(f"could not {doing}: {error}", code="EndpointConnection", hint=hint) from error

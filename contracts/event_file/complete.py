@@ -26,8 +26,13 @@ class Completed:
     warnings: list[str] = field(default_factory=list)
 
 
-def complete(data: Keys, deployment: Path, absolute: Callable[[str], Path]) -> Completed:
-    """Fill in what the file leaves out; a section of a wrong type is passed on for validation to refuse."""
+def complete(
+    data: Keys, deployment: Path, absolute: Callable[[str], Path], *, rehearsal: Path | None = None
+) -> Completed:
+    """Fill in what the file leaves out; a section of a wrong type is passed on for validation to refuse.
+
+    With `rehearsal`, what runs leave lies there by default and not beside that of the real event.
+    """
     completed = Completed(
         ramp=_section(data, "ramp"),
         worker=_section(data, "worker"),
@@ -45,7 +50,7 @@ def complete(data: Keys, deployment: Path, absolute: Callable[[str], Path]) -> C
         if isinstance(worker, dict):
             _move_folders(worker, ramp, completed, absolute)
         _paths_of(ramp, FOLDERS, absolute)
-        _default_folders(ramp, deployment)
+        _default_folders(ramp, deployment, rehearsal or deployment / "events")
         _infra_of(completed, ramp.get("kit_dir"), absolute)
     return completed
 
@@ -84,7 +89,7 @@ def _move_folders(worker: Keys, ramp: Keys, completed: Completed, absolute: Call
             )
 
 
-def _default_folders(ramp: Keys, deployment: Path) -> None:
+def _default_folders(ramp: Keys, deployment: Path, results: Path) -> None:
     problem, event = ramp.get("problem_name"), ramp.get("event_name")
     problem_name = problem if isinstance(problem, str) else "unnamed"
     event_name = event if isinstance(event, str) else "unnamed"
@@ -94,7 +99,7 @@ def _default_folders(ramp: Keys, deployment: Path) -> None:
     ramp.setdefault("data_dir", data_dir if data_dir.is_dir() or not isinstance(kit_dir, Path) else kit_dir)
     ramp["data_dir"] = _holding_data(ramp["data_dir"])
     for key in ("submissions", "predictions", "logs"):
-        ramp.setdefault(f"{key}_dir", deployment / "events" / event_name / key)
+        ramp.setdefault(f"{key}_dir", results / event_name / key)
 
 
 def _holding_data(data_dir: object) -> object:

@@ -64,7 +64,11 @@ def _sections_of(source: YamlFile, folder: Path, environ: Mapping[str, str]) -> 
     """Check every section; what can be looked at is looked at although something else is wrong."""
     findings = source.findings
     _check_top_level(source)
-    completed = complete.complete(source.data, folder, partial(deployment.absolute, base=folder, environ=environ))
+    absolute = partial(deployment.absolute, base=folder, environ=environ)
+    rehearsal = environ.get(STATE_DIR_VARIABLE)
+    completed = complete.complete(
+        source.data, folder, absolute, rehearsal=deployment.absolute(rehearsal, folder, environ) if rehearsal else None
+    )
     check = partial(faults.checked, findings=findings, origin=completed.origin)
     ramp = check(Ramp, completed.ramp, ("ramp",))
     worker = check(Worker, completed.worker, ("worker",))

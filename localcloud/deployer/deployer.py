@@ -54,7 +54,7 @@ class Deployer:
             if not self._path.exists():
                 return summarise([], {}, time.monotonic() - began)
             known = ledgers.read(self._path)
-            ledger = Ledger(self._path, known["project"], known["stack"])
+            ledger = Ledger(self._path, known.project, known.stack)
             reconciler = Reconciler(ledger, connection, self._watcher)
             reconciler.delete_everything()
             ledger.forget()
@@ -62,7 +62,7 @@ class Deployer:
 
     def outputs(self) -> dict[str, Any]:
         """Give the outputs of the last `up` that succeeded; {} where there was none."""
-        return dict(ledgers.read(self._path)["outputs"]) if self._path.exists() else {}
+        return ledgers.read(self._path).outputs if self._path.exists() else {}
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:

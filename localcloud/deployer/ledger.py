@@ -118,29 +118,50 @@ class Ledger:
         self._path.unlink(missing_ok=True)
 
     def _load(self) -> None:
-        content = read(self._path)
-        found = (content["project"], content["stack"])
+        known = read(self._path)
+        found = (known.project, known.stack)
         if found != (self.project, self.stack):
             raise AskedWrongly(
                 f"{self._path} belongs to {found[0]}/{found[1]}, not to {self.project}/{self.stack}",
                 hint="give each stack a state file of its own",
             )
-        self._salt = content["salt"]
-        self.outputs = content["outputs"]
-        self._entries = [
-            Entry(**{**entry, "dependencies": tuple(entry["dependencies"])}) for entry in content["resources"]
-        ]
+        self._salt = known.salt
+        self.outputs = known.outputs
+        self._entries = list(known.entries)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read a state file; raises AskedWrongly for a file that is none."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a state file holds."""
+
+    project: str
+    stack: str
+    salt: str = field(repr=False)
+    outputs: dict[str, Any]
+    entries: tuple[Entry, ...]
+
+
+def read(path: Path) -> Known:
+    """Read a state file; raises AskedWrongly for a file that is none, or not a whole one."""
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise AskedWrongly(f"{path} is not a state file: {error}", hint=_REMOVE) from error
     if not isinstance(content, Mapping) or content.get("format") != _FORMAT:
         raise AskedWrongly(f"{path} is not a state file of this version", hint=_REMOVE)
-    return dict(content)
+    try:
+        bytes.fromhex(content["salt"])
+        return Known(
+            project=content["project"],
+            stack=content["stack"],
+            salt=content["salt"],
+            outputs=dict(content["outputs"]),
+            entries=tuple(
+                Entry(**{**entry, "dependencies": tuple(entry["dependencies"])}) for entry in content["resources"]
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise AskedWrongly(f"{path} is not a whole state file: {error}", hint=_REMOVE) from error
 
 
 _REMOVE = "remove it once nothing it made is running"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud.machines import full_layers, full_root, linux
+from localcloud.machines import full_layers, full_root, linux, trees
 from localcloud.machines.plan import RoomPlan
 
 
@@ -54,8 +53,8 @@ class FullStore:
 
     def snapshot(self, machine: str, image: str) -> None:
         layer = f"images/{image}"
-        # cp keeps what Python's copytree does not: overlayfs's marks for removed and replaced names, hard links, holes
-        subprocess.run(["cp", "-a", f"machines/{machine}/upper", layer], check=True, capture_output=True)
+        # this copy keeps what Python's copytree does not: overlayfs's marks for removed and replaced names among it
+        trees.copy(Path("machines", machine, "upper"), Path(layer))
         self.images[image] = [layer, *self.layers[machine]]
 
     def forget_image(self, image: str) -> None:

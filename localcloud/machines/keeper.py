@@ -194,8 +194,8 @@ def _answer(owner: socket.socket, keeper: Keeper, request: dict[str, Any]) -> No
     verb = request.pop("do")
     try:
         result = getattr(keeper, verb)(**request)
-    except (OSError, KeyError, ValueError) as error:
-        _tell(owner, {"failed": str(error)})
+    except Exception as error:  # whatever one request does, the other machines go on
+        _tell(owner, {"failed": str(error) or type(error).__name__})
         return
     if verb == "listen":
         socket.send_fds(owner, [b'{"answer": null}'], [result])

@@ -85,6 +85,7 @@ class PlainMachine:
     def stop(self) -> None:
         self._runs = False
         plain_processes.end_all(self.folder)
+        (self.folder / "waiting").unlink(missing_ok=True)  # its process number may be another's by now
 
     def start(self) -> None:
         self._runs = True

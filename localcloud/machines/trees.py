@@ -8,11 +8,20 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+# how `cp` says that a file went, or another took its place, while its folder was being read
+_GONE = (": No such file or directory", ", as it was replaced while being copied")
+
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a tree with symbolic links as links, times, modes and extended attributes."""
-    done = subprocess.run(["cp", "-a", str(source), str(target)], check=False, capture_output=True, text=True)
-    if done.returncode != 0:
+    """Copy a tree with symbolic links as links, times, modes, extended attributes, hard links and holes.
+
+    Files that go while it is copied are left out: what works in the folder does not stand still for us.
+    """
+    command = ["cp", "-a", str(source), str(target)]
+    environment = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", env=environment)
+    complaints = [line for line in done.stderr.splitlines() if not line.endswith(_GONE)]
+    if done.returncode != 0 and (complaints or not target.exists()):
         remove(target)
         raise OSError(f"copying {source} failed: {done.stderr.strip()[-300:]}")
 

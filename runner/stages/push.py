@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from contracts.errors import CommandFailed, HostUnreachable, SubmissionInvalid
+from contracts.errors import AskedWrongly, CommandFailed, HostUnreachable, SubmissionInvalid
 from contracts.work import Provisioned, Pushed, Work
 from runner import commands
 from runner.job import supervise
@@ -24,7 +24,7 @@ def push(provisioned: Provisioned, transport: Transport, *, again: bool = False)
     """Send the submission's files with the supervisor, in one stream, into the attempt's own new folder.
 
     `again`: a folder that is there already was made by this very attempt and will do; it appears whole or not at all.
-    Raises SubmissionInvalid before anything is sent, CommandFailed or HostUnreachable after.
+    Raises SubmissionInvalid or AskedWrongly before anything is sent, CommandFailed or HostUnreachable after.
     """
     work = provisioned.claimed.work
     entries = push_plan(work)
@@ -48,7 +48,10 @@ def push(provisioned: Provisioned, transport: Transport, *, again: bool = False)
 
 
 def push_plan(work: Work) -> tuple[Entry, ...]:
-    """What is sent: the supervisor, then every regular file of the submission; raises SubmissionInvalid."""
+    """What is sent: the supervisor, then every regular file of the submission.
+
+    Raises SubmissionInvalid, or AskedWrongly where the organiser's own folder cannot be read.
+    """
     supervisor = Path(supervise.__file__)
     entries = [Entry(commands.SUPERVISOR, supervisor, supervisor.stat().st_size)]
     for path in _files_below(work.submission_dir):
@@ -76,7 +79,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
             children = sorted(found, key=lambda child: child.name)
     except OSError as error:
         hint = "look at ramp.submissions_dir"
-        raise SubmissionInvalid(f"the folder {folder} cannot be read: {error.strerror}", hint=hint) from error
+        raise AskedWrongly(f"the folder {folder} cannot be read: {error.strerror}", hint=hint) from error
     for child in children:
         if child.is_dir(follow_symlinks=False):
             if child.name not in _LEFT_BEHIND:

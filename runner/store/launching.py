@@ -14,8 +14,11 @@ from runner.store.times import naive_utc
 _REQUEST = TypeAdapter(LaunchRequest)
 
 
-def kept(connection: Connection, client_token: str) -> Launch | None:
-    row = connection.execute(select(launches).where(launches.c.client_token == client_token)).one_or_none()
+def kept(connection: Connection, run_id: int) -> Launch | None:
+    """Give the run's last launch, unless EC2 has refused it: then it was answered without an instance."""
+    is_refused = (launches.c.instance_id == "") & launches.c.answered_at.is_not(None)
+    query = select(launches).where(launches.c.run_id == run_id, ~is_refused).order_by(launches.c.id.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
     if row is None:
         return None
     return Launch(_REQUEST.validate_python(row.parameters), row.host_key, row.instance_id)

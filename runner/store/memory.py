@@ -42,6 +42,7 @@ class _Run:
     cause: Cause | None = None
     message: str = ""
     value: StageValue | None = None
+    launch: Launch | None = None
     lease_token: str = ""
     lease_expires_at: datetime | None = None
 
@@ -70,7 +71,6 @@ class MemoryStore:
         self._kit: KitDescription | None = None
         self._teams: set[str] = set()
         self._submissions: dict[int, _Submission] = {}
-        self._launches: dict[str, Launch] = {}
 
     # The Store
 
@@ -164,17 +164,20 @@ class MemoryStore:
             return any(run.lease_token not in lease_tokens for run in self._leased())
 
     def intend(self, work: Work, launch: Launch) -> Launch:
-        """Keep a launch before it is asked for; gives the one kept before under the same client token, if any."""
+        """Keep a launch before it is asked for; gives the one kept before for this run, if EC2 has not refused it."""
         with self._lock:
-            self._owned(work)
-            return self._launches.setdefault(launch.request.client_token, launch)
+            run = self._owned(work)
+            run.launch = run.launch or launch
+            return run.launch
 
     def answered(self, client_token: str, instance_id: str) -> None:
-        """EC2 has answered: the launch's user data is forgotten."""
+        """EC2 has answered, with no instance where it refused: the launch's user data is forgotten."""
         with self._lock:
-            known = self._launches[client_token]
-            request = replace(known.request, user_data="")
-            self._launches[client_token] = replace(known, request=request, instance_id=instance_id)
+            for run in self._leased():
+                launch = run.launch
+                if launch is not None and launch.request.client_token == client_token:
+                    request = replace(launch.request, user_data="")
+                    run.launch = replace(launch, request=request, instance_id=instance_id) if instance_id else None
 
     def close(self) -> None:
         """Nothing is open."""

@@ -153,16 +153,16 @@ class SqlStore:
             return leases.held_elsewhere(connection, event, lease_tokens)
 
     def intend(self, work: Work, launch: Launch) -> Launch:
-        """Keep a launch before it is asked for; gives the one kept before under the same client token, if any."""
+        """Keep a launch before it is asked for; gives the one kept before for this run, if EC2 has not refused it."""
         with self.database.writing() as connection:
             run = run_rows.owned(connection, work)
-            known = launching.kept(connection, launch.request.client_token)
+            known = launching.kept(connection, run.id)
             if known is None:
                 launching.keep(connection, run.id, launch, self._clock())
         return known or launch
 
     def answered(self, client_token: str, instance_id: str) -> None:
-        """EC2 has answered: the launch's user data is forgotten."""
+        """EC2 has answered, with no instance where it refused: the launch's user data is forgotten."""
         with self.database.writing() as connection:
             launching.answered(connection, client_token, instance_id, self._clock())
 

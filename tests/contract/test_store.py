@@ -400,6 +400,18 @@ def test_a_launch_is_kept_word_for_word_until_it_is_answered(bench: Bench) -> No
     assert answered == replace(first, request=replace(first.request, user_data=""), instance_id="i-1")
 
 
+def test_a_launch_that_was_refused_makes_room_for_another_of_the_same_run(bench: Bench) -> None:
+    bench.submit("one")
+    work = bench.claim().work
+    here, there = (
+        Launch(LaunchRequest("ami-1", "t3.medium", token, {}, "secret"), "ssh-ed25519 A") for token in ("here", "there")
+    )
+    assert bench.store.intend(work, here) == here
+    bench.store.answered("here", "")
+    assert bench.store.intend(work, there) == there
+    assert bench.store.intend(work, here) == there
+
+
 # Events, teams, submissions
 
 

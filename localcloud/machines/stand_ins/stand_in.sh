@@ -21,14 +21,16 @@ end_machine() { # end_machine shutdown|reboot
     fi
 }
 
+root_only() {
+    [ "$LEVEL" = full ] && [ "$(id -u)" != 0 ] && { say "must be root"; exit 1; }
+}
+
 later() { # later SECONDS WORDS...: shut down with these words then, whatever becomes of the session that asked
-    if [ "$LEVEL" = full ] && [ "$(id -u)" != 0 ]; then
-        say "must be root"
-        exit 1
-    fi
+    root_only
+    take_back # there is one plan at a time: the last one
     seconds=$1
     shift
-    $(command -v setsid) sh -c 'trap "" HUP; sleep "$1"; shift; exec "$@"' sh "$seconds" "$0" "$@" \
+    $(command -v setsid) sh -c 'trap "" HUP; sleep "$1" || exit; shift; exec "$@"' sh "$seconds" "$0" "$@" \
         </dev/null >/dev/null 2>&1 &
     echo "$!" >"$WAITING"
     say "shutdown in $seconds s"
@@ -41,12 +43,18 @@ take_back() {
     rm -f "$WAITING"
 }
 
+misunderstood() {
+    say "does not understand the time '$1'"
+    exit 1
+}
+
 shut_down() {
     verb=shutdown again= when=
     while [ $# -gt 0 ]; do
         case $1 in
             -r | --reboot) verb=reboot again=-r ;;
             -c)
+                root_only
                 take_back
                 exit 0
                 ;;
@@ -60,13 +68,14 @@ shut_down() {
     done
     case ${when:-+1} in
         now | +0) end_machine "$verb" ;;
-        +[0-9]*) later "$((${when#+} * 60))" $again now ;;
-        [0-9]*:*) later "$(($(date -d "$when" +%s) - $(date +%s)))" $again now ;;
-        [0-9]*) later "$((when * 60))" $again now ;;
-        *)
-            say "does not understand the time '$when'"
-            exit 1
+        *[!0-9:+]*) misunderstood "$when" ;;
+        +[0-9]*) later "$(expr "${when#+}" \* 60)" $again now ;;
+        [0-9]*:*)
+            at=$(date -d "$when" +%s) || misunderstood "$when"
+            later "$(((at - $(date +%s) + 86400) % 86400))" $again now # today or tomorrow
             ;;
+        [0-9]*) later "$(expr "$when" \* 60)" $again now ;;
+        *) misunderstood "$when" ;;
     esac
 }
 

@@ -68,6 +68,34 @@ def test_the_example_is_built_twice_validated_and_passes_its_quick_test(bench: B
     assert [call.split()[-1] for call in bench.calls()] == ["update", "ca-certificates"] * 2
 
 
+_APT_WITH_A_BUSY_LIST = """#!/bin/sh
+echo "${0##*/} $*" >> "$BUILD_HOME/calls"
+if [ "$(wc -l < "$BUILD_HOME/calls")" -lt 3 ]; then
+  echo "E: $LISTS /var/lib/apt/lists/lock. It is held by process 1 (apt-get)" >&2
+  exit 100
+fi
+"""
+
+
+def test_packages_are_installed_once_the_first_boots_updates_let_go_of_apts_lists(
+    bench: Bench, make_event: MakeEvent
+) -> None:
+    bench.stand_in("apt-get", _APT_WITH_A_BUSY_LIST)
+    bench.stand_in("sleep", "#!/bin/sh\n")
+    bench.environment["LISTS"] = "Could not get lock"
+    bench.run(catalogue.components(make_event())[:1], "build")
+    assert [call.split()[-1] for call in bench.calls()] == ["update", "update", "update", "ca-certificates"]
+
+
+def test_package_lists_that_cannot_be_fetched_stop_the_build_at_once(bench: Bench, make_event: MakeEvent) -> None:
+    bench.stand_in("apt-get", _APT_WITH_A_BUSY_LIST)
+    bench.environment["LISTS"] = "Could not read"
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 1") as caught:
+        bench.run(catalogue.components(make_event())[:1], "build")
+    assert "E: Could not read" in caught.value.output
+    assert len(bench.calls()) == 1
+
+
 def test_an_environment_that_is_not_there_stops_the_build_in_one_sentence(bench: Bench, make_event: MakeEvent) -> None:
     environment = catalogue.components(make_event(prefix="/nowhere/env"))[2:3]
     with pytest.raises(subprocess.CalledProcessError) as caught:
@@ -137,6 +165,31 @@ def test_a_conda_environment_is_created_once_and_updated_after(bench: Bench, mak
         bench.run(components, phase)
     verbs = [call.split()[2] for call in bench.calls() if call.startswith("conda env")]
     assert verbs == ["create", "update"]
+
+
+_CURL = """#!/bin/sh
+for word; do
+  case $word in
+    *.sha256) name=${word##*/}; sha256sum "${name%.sha256}" > "$name" ;;
+    https://*) cp "$BUILD_HOME/installer" "${word##*/}" ;;
+  esac
+done
+"""
+_INSTALLER = """set -eu
+echo "a home: $HOME"
+mkdir -p "$3/bin"
+printf '#!/bin/sh\nmkdir -p env/bin\n: > env/bin/ramp-test\nchmod +x env/bin/ramp-test\n' > "$3/bin/conda"
+chmod +x "$3/bin/conda"
+"""
+
+
+def test_miniforge_is_installed_where_the_build_has_no_home(bench: Bench, make_event: MakeEvent) -> None:
+    (bench.prefix / "kits" / "iris").mkdir(parents=True)
+    bench.stand_in("curl", _CURL)
+    (bench.home / "installer").write_text(_INSTALLER)
+    del bench.environment["HOME"]
+    said = bench.run(catalogue.components(make_event(environment="conda", prefix="/opt/rampart/env"))[2:3], "build")
+    assert "a home: /root\n" in said
 
 
 def git(folder: Path, *words: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -120,6 +121,7 @@ def test_a_repeated_launch_call_gives_the_same_instance(cloud: Cloud) -> None:
         ({"ImageId": "ami-0123456789abcdef0"}, "InvalidAMIID.NotFound"),
         ({"InstanceType": "t3.imaginary"}, "InvalidParameterValue"),
         ({"KeyName": "unknown"}, "InvalidKeyPair.NotFound"),
+        ({"LaunchTemplate": {"LaunchTemplateId": "lt-0123456789abcdef0"}}, "InvalidLaunchTemplateId.NotFound"),
     ],
 )
 def test_what_ec2_would_refuse_is_refused(cloud: Cloud, parameters: dict[str, str], code: str) -> None:
@@ -130,6 +132,18 @@ def test_what_ec2_would_refuse_is_refused(cloud: Cloud, parameters: dict[str, st
 def test_a_call_the_local_cloud_lacks_is_answered_in_words(cloud: Cloud) -> None:
     call = cloud.client("ec2").describe_fleet_history
     assert refused(call, FleetId="fleet-0", StartTime="2026-01-01T00:00:00Z") == "UnsupportedOperation"
+
+
+def test_a_service_the_local_cloud_lacks_is_answered_in_words(cloud: Cloud) -> None:
+    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=DEFAULT_REGION)
+    builder: Any = session.client("imagebuilder", endpoint_url=cloud.environment["AWS_ENDPOINT_URL"])
+    for call, parameters in (
+        (builder.list_images, {}),  # a POST
+        (builder.get_image, {"imageBuildVersionArn": "arn:aws:imagebuilder:eu-west-3:1:image/a/1.0.0/1"}),
+    ):
+        with pytest.raises(ClientError, match="AWS_ENDPOINT_URL_IMAGEBUILDER") as error:
+            call(**parameters)
+        assert error.value.response["Error"]["Code"] == "UnsupportedOperation"
 
 
 def test_an_instant_fleet_launches_hosts_as_its_template_says(cloud: Cloud) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from contracts.work import HostLayout
+from runner import commands
 from runner.job import supervise
 
 SUPERVISE = (sys.executable, "-I", supervise.__file__)
@@ -193,6 +196,25 @@ def test_a_supervisor_that_was_killed_is_a_lost_run_and_its_job_dies(job: Callab
     done = subprocess.run((*SUPERVISE, "wait", str(orphan.folder)), check=False, timeout=10)
     assert done.returncode == supervise.LOST
     assert not _lives(pid)
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="needs flock")
+def test_waiting_for_a_job_takes_no_second_python_where_the_host_has_flock(job: Callable[[str], Job]) -> None:
+    slow = job("import time; time.sleep(0.3)")
+    slow.launch()
+    argv = commands.wait(HostLayout("", "", "/no/python", ""), str(slow.folder))
+    done = subprocess.run(argv, check=True, capture_output=True, timeout=10)
+    assert json.loads(done.stdout)["end"] == "exited"
+
+
+def test_waiting_for_a_job_takes_python_where_the_host_lacks_flock(job: Callable[[str], Job]) -> None:
+    done = job("pass")
+    (done.folder / commands.SUPERVISOR).write_bytes(Path(supervise.__file__).read_bytes())
+    done.launch()
+    shell = shutil.which("sh") or "/bin/sh"
+    argv = commands.wait(HostLayout("", "", sys.executable, ""), str(done.folder))
+    answer = subprocess.run((shell, *argv[1:]), check=True, capture_output=True, timeout=10, env={"PATH": "/nowhere"})
+    assert json.loads(answer.stdout)["end"] == "exited"
 
 
 def test_a_kill_of_what_has_ended_is_fine(job: Callable[[str], Job]) -> None:

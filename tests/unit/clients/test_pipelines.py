@@ -123,6 +123,12 @@ def test_log_lines_are_read_page_by_page_until_the_token_stays(session: StubbedS
     assert Pipelines(session).log(BUILD, None) == LogPage(("one", "two", "three"), "f/2")
 
 
+def test_an_empty_page_is_not_the_end_of_a_log(session: StubbedSession) -> None:
+    for events, token in (([], "f/1"), ([{"message": "late"}], "f/2"), ([], "f/2")):
+        session.logs.add_response("get_log_events", {"events": events, "nextForwardToken": token})
+    assert Pipelines(session).log(BUILD, None) == LogPage(("late",), "f/2")
+
+
 def test_a_log_that_does_not_exist_yet_has_no_lines(session: StubbedSession) -> None:
     session.logs.add_client_error("get_log_events", "ResourceNotFoundException")
     assert Pipelines(session).log(BUILD, None) == LogPage((), None)

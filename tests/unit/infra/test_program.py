@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from ipaddress import IPv4Network
 from typing import Any
@@ -224,6 +225,27 @@ def test_what_is_launched_says_whose_it_is(recording: Recording) -> None:
     assert [each["resourceType"] for each in specifications] == ["instance", "volume", "network-interface"]
     for each in specifications:
         assert each["tags"] == {"Name": "rampart-iris-host", "rampart:event": "iris", "rampart:stack": "iris"}
+
+
+def test_texts_and_tags_are_of_the_letters_that_ec2_and_iam_take(recording: Recording) -> None:
+    groups, everything = r"[a-zA-Z0-9. _:/()#,@\[\]+=&;{}!$*-]{1,255}", recording.resources()
+
+    assert all(re.fullmatch(groups, each.inputs["description"]) for each in recording.of(":SecurityGroup"))
+    assert re.fullmatch(r"[ -~]{1,1000}", recording.only(":Role").inputs["description"])
+    assert len(recording.only(":LaunchTemplate").inputs["description"]) <= 255
+    for key, value in {item for each in everything for item in each.inputs.get("tags", {}).items()}:
+        assert re.fullmatch(r"(?!aws:)[\w .:/=+@-]{1,128}", key)
+        assert re.fullmatch(r"[\w .:/=+@-]{0,256}", value)
+
+
+def test_a_host_may_be_launched_into_any_subnet_of_its_groups_network(recording: Recording) -> None:
+    template = recording.only(":LaunchTemplate").inputs
+
+    # with an interface in the template EC2 refuses groups and a subnet beside it
+    assert "networkInterfaces" not in template
+    assert template["vpcSecurityGroupIds"] == ["id-rampart-iris-hosts"]
+    # nobody gives a host an address: its subnet must
+    assert all(each.inputs["mapPublicIpOnLaunch"] for each in recording.of(":Subnet"))
 
 
 def test_every_resource_is_made_by_the_one_provider_of_the_events_region(recording: Recording) -> None:

@@ -39,6 +39,16 @@ def test_a_region_tells_its_partition(region: str, expected: str) -> None:
     assert naming.partition(region) == expected
 
 
+def test_an_ami_name_is_one_that_image_builder_makes() -> None:
+    base = "i" * 98
+
+    assert naming.ami_name("iris-backend") == "iris-backend {{ imagebuilder:buildDate }}"
+    assert len(naming.ami_name(base)) == 127
+    for refused in (base + "i", "iris/backend", "iris (old)", "iris's", " iris"):
+        with pytest.raises(AskedWrongly, match=r"at most 98 letters.*worker\.ami_image_name"):
+            naming.ami_name(refused)
+
+
 def test_only_images_are_tagged_as_tested() -> None:
     labels = Labels(event="iris", stack="iris")
 

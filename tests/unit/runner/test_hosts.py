@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from clients.memory_instances import MemoryInstances
-from contracts.errors import BootTimeout, HostGone, HostKeyRefused, HostUnreachable
+from contracts.errors import BootTimeout, CloudError, HostGone, HostKeyRefused, HostUnreachable
 from contracts.instance import Instance, Launch, LaunchRequest
 from contracts.remote import CommandResult
 from contracts.work import Claimed, HostAddress, Work
@@ -54,6 +55,22 @@ class LayoutOnly:
 
     def close(self) -> None:
         self.closed = True
+
+
+class FullZones(MemoryInstances):
+    """EC2 that refuses to launch into some subnets."""
+
+    def __init__(self, clock: Clock, refusals: dict[str, str]) -> None:
+        super().__init__(clock)
+        self._refusals = refusals
+        self.asked: list[LaunchRequest] = []
+
+    def launch(self, request: LaunchRequest) -> Instance:
+        self.asked.append(request)
+        code = self._refusals.get(request.subnet_id)
+        if code is not None:
+            raise CloudError(f"could not launch an instance [{code}]", code=code)
+        return super().launch(request)
 
 
 class Fixture:
@@ -121,13 +138,17 @@ class KeptLaunches:
     """The record of launches, as it outlives a dispatcher."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Launch] = {}
+        self.kept: dict[int, Launch] = {}
 
     def intend(self, work: Work, launch: Launch) -> Launch:
-        return self.kept.setdefault(launch.request.client_token, launch)
+        return self.kept.setdefault(work.submission_id, launch)
 
     def answered(self, client_token: str, instance_id: str) -> None:
-        self.kept[client_token] = replace(self.kept[client_token], instance_id=instance_id)
+        for run, launch in list(self.kept.items()):
+            if launch.request.client_token == client_token and instance_id:
+                self.kept[run] = replace(launch, instance_id=instance_id)
+            elif launch.request.client_token == client_token:
+                del self.kept[run]
 
 
 class Killed(BaseException):
@@ -157,6 +178,17 @@ def test_a_launch_whose_answer_never_came_is_asked_for_again_with_the_same_token
     assert provisioned.host.host_key == "ssh-ed25519 FIRST"
 
 
+def test_a_launch_is_found_again_whichever_subnets_turn_it_is() -> None:
+    kept, clock = KeptLaunches(), Clock()
+    instances = FullZones(clock, {"subnet-b": "InsufficientInstanceCapacity"})
+    fixture = Fixture([], launches=kept, instances=instances)
+    claimed = fixture.claimed()
+    first = fixture.hosts.acquire(claimed)
+    for _ in range(2):
+        assert fixture.hosts.acquire(claimed) == first
+    assert [request.subnet_id for request in instances.asked] == ["subnet-b", "subnet-a"]
+
+
 def test_an_instance_that_was_launched_before_is_waited_for_and_told_when_it_has_ended() -> None:
     kept = KeptLaunches()
     fixture = Fixture([], launches=kept)
@@ -167,6 +199,19 @@ def test_an_instance_that_was_launched_before_is_waited_for_and_told_when_it_has
     fixture.hosts.release(launched)
     with pytest.raises(HostGone):
         fixture.hosts.acquire(claimed)
+
+
+def test_what_a_host_boots_with_is_what_cloud_inits_schema_takes() -> None:
+    fixture = Fixture([None])
+    fixture.hosts.acquire(fixture.claimed())
+    text = fixture.instances.requests[0].user_data
+    assert text.startswith("#cloud-config\n")
+    config = yaml.safe_load(text)
+    assert all(re.fullmatch(r"(ecdsa|ed25519|rsa)_(public|private|certificate)", name) for name in config["ssh_keys"])
+    # the schema takes no empty list, and with ssh_keys nothing is generated anyway
+    assert all(value != [] for value in config.values())
+    assert all(isinstance(word, str) for command in config["runcmd"] for word in command)
+    assert len(text.encode()) < 16 * 1024
 
 
 def test_the_host_key_is_never_shown() -> None:
@@ -224,6 +269,27 @@ def test_hosts_are_spread_over_the_subnets() -> None:
     for number in (1, 2, 3, 4):
         fixture.hosts.acquire(fixture.claimed(number))
     assert sorted(request.subnet_id for request in fixture.instances.requests) == ["subnet-a"] * 2 + ["subnet-b"] * 2
+
+
+def test_a_zone_that_has_no_such_machine_is_passed_over() -> None:
+    fixture = Fixture([None])
+    for refused in ("subnet-a", "subnet-b"):
+        full = FullZones(fixture.clock, {refused: "InsufficientInstanceCapacity"})
+        fixture.hosts._instances = full
+        for number in (1, 2):
+            fixture.hosts.acquire(fixture.claimed(number))
+        assert {request.subnet_id for request in full.requests} == {"subnet-a", "subnet-b"} - {refused}
+        assert len({request.client_token for request in full.asked}) == 3  # EC2 ties a token to its parameters
+
+
+@pytest.mark.parametrize(("code", "asked"), [("Unsupported", 2), ("UnauthorizedOperation", 1)])
+def test_only_what_another_zone_may_change_is_asked_again(code: str, asked: int) -> None:
+    fixture = Fixture([])
+    full = FullZones(fixture.clock, {"subnet-a": code, "subnet-b": code})
+    fixture.hosts._instances = full
+    with pytest.raises(CloudError) as caught:
+        fixture.hosts.acquire(fixture.claimed())
+    assert (caught.value.code, len(full.asked)) == (code, asked)
 
 
 def test_every_host_carries_the_tags_that_find_it_again() -> None:

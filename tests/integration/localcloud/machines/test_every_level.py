@@ -130,6 +130,66 @@ def test_a_planned_shutdown_can_be_taken_back(machine: Machine, inside: Inside) 
     assert done.stdout == "alive\n"
 
 
+def with_a_clock(machine: Machine, inside: Inside) -> str:
+    """Give a script's first line after which `sleep` notes its seconds and ends when somebody writes to `clock`."""
+    home = machine.home
+    sleep = f'#!/bin/sh\necho "$1" >>{home}/slept\nread -r _ <{home}/clock\n'
+    machine.write_file(f"{home}/fake/sleep", sleep.encode(), mode=0o755, owner="ubuntu")
+    assert inside(machine, f"mkfifo {home}/clock", user="root").returncode == 0
+    return f"PATH={home}/fake:$PATH; cd {home}; asleep() {{ while [ ! -s slept ]; do :; done; }}\n"
+
+
+def test_a_shutdown_in_a_minute_comes_after_a_minute(room: MachineRoom, inside: Inside) -> None:
+    ended = threading.Event()
+    machine = room.create("i-1", image_id=None, login_user="ubuntu", on_shutdown=ended.set)
+    clock = with_a_clock(machine, inside)
+    planned = inside(machine, f"{clock}shutdown -h +1 && asleep && cat slept", user="root")
+    assert planned.stdout == "60\n", planned.stderr
+    assert not ended.is_set()
+    inside(machine, f"{clock}echo a minute later >clock", user="root")
+    assert ended.wait(timeout=10)
+
+
+def test_a_new_plan_to_shut_down_takes_the_place_of_the_old_one(machine: Machine, inside: Inside) -> None:
+    clock = with_a_clock(machine, inside)
+    script = "shutdown +1 && asleep && : >slept && shutdown +08 && asleep && cat slept && shutdown -c"
+    again = inside(machine, clock + script, user="root")
+    assert again.stdout == "480\n", again.stderr
+    # were one of them still there, it would hear this and shut down
+    assert inside(machine, f"{clock}timeout 0.2 sh -c 'echo now >clock'; echo alive", user="root").stdout == "alive\n"
+
+
+@pytest.mark.parametrize("time", ["+1x", "25:99", "soon"])
+def test_a_time_nobody_understands_plans_nothing(machine: Machine, inside: Inside, time: str) -> None:
+    done = inside(machine, f"shutdown -h {time}", user="root")
+    assert (done.returncode, "does not understand" in done.stderr) == (1, True)
+
+
+def test_a_machine_that_was_stopped_has_no_plan_to_take_back(machine: Machine, inside: Inside) -> None:
+    """Its process number belongs to somebody else by then."""
+    inside(machine, "shutdown -h +60", user="root")
+    machine.stop()
+    machine.start()
+    kept = inside(machine, "cat ../../waiting /run/rampart-shutdown 2>/dev/null; shutdown -c", user="root")
+    assert (kept.stdout, kept.returncode) == ("", 0)
+
+
+def test_an_image_is_made_of_a_machine_while_files_come_and_go(
+    room: MachineRoom, machine: Machine, inside: Inside
+) -> None:
+    busy = "for n in 1 2 3 4 5 6 7 8 9; do mkdir -p d/$n/a; echo x >d/$n/b; done; rm -rf d"
+    script = f"cd; echo kept >kept; echo; while :; do {busy}; done"
+    spawn = machine.spawn(["sh", "-c", script], user="ubuntu")
+    with subprocess.Popen(spawn.argv, env=spawn.env, cwd=spawn.cwd, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        for number in range(5):
+            room.snapshot(machine, f"image-{number}")
+        machine.stop()
+    copy = room.create("i-copy", image_id="image-4", login_user="ubuntu")
+    assert inside(copy, "cat ~/kept").stdout == "kept\n"
+
+
 def test_the_names_of_the_tools_asked_are_recorded_with_their_words(machine: Machine, inside: Inside) -> None:
     inside(machine, "sudo -n apt-get install -y 'two words' \"line\nbreak\"; systemctl daemon-reload")
     assert machine.recorded_calls() == [
@@ -178,7 +238,8 @@ def test_nothing_survives_destroy(machine: Machine, inside: Inside, escape: str)
     waits = f"echo up >{machine.home}/up; exec -a {mark} sleep 300"
     done = inside(machine, f"mkfifo ~/up; ({escape} bash -c '{waits}' >/dev/null 2>&1 </dev/null &); cat ~/up")
     assert done.stdout == "up\n"
-    alive = [os.pidfd_open(pid) for pid in processes_with(mark)]
+    looks = (processes_with(mark) for _ in range(100))  # it has no words in the moment of its exec
+    alive = [os.pidfd_open(pid) for pid in next(filter(None, looks), [])]
     try:
         assert alive
         machine.destroy()

@@ -37,6 +37,19 @@ def test_the_shortest_event_has_every_default(load: Load, deployment: Path, even
     assert event.key_path == deployment / ".rampart" / "iris" / "id_ed25519"
 
 
+@pytest.mark.parametrize(
+    "parent",
+    [
+        "ami-0123456789abcdef0",
+        "ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id",
+        "ssm:arn:aws:ssm:eu-west-3:123456789012:parameter/images/base",
+        "arn:aws:imagebuilder:eu-west-3:aws:image/ubuntu-server-24-lts-x86/x.x.x",
+    ],
+)
+def test_a_parent_image_is_named_in_any_way_image_builder_takes(load: Load, parent: str) -> None:
+    assert load(AWS + f"infra: {{image: {{parent_image: '{parent}'}}}}").infra.image.parent_image == parent
+
+
 def test_an_event_of_ramp_for_conda_loads_unchanged(load: Load, deployment: Path) -> None:
     (deployment / "ramp-data" / "iris" / "data").mkdir(parents=True)
     event = load(f"""
@@ -226,6 +239,15 @@ def test_a_rehearsal_has_state_and_database_of_its_own(load: Load, deployment: P
     assert event.key_path == deployment / "rehearsal" / "iris" / "id_ed25519"
     assert event.database_url.get_secret_value() == f"sqlite:///{deployment}/rehearsal/iris.db"
     assert load(AWS).state_dir == deployment / ".rampart" / "iris"
+
+
+def test_a_rehearsal_leaves_submissions_predictions_and_logs_apart_from_the_events_own(
+    load: Load, deployment: Path
+) -> None:
+    rehearsed = load(AWS, {"RAMPART_STATE_DIR": str(deployment / "rehearsal")}).ramp
+    for folder in (rehearsed.submissions_dir, rehearsed.predictions_dir, rehearsed.logs_dir):
+        assert folder.parent == deployment / "rehearsal" / "iris"
+    assert load(AWS).ramp.logs_dir == deployment / "events" / "iris" / "logs"
 
 
 def test_a_variable_may_be_a_number_or_a_default(load: Load) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -288,13 +289,26 @@ def test_another_stacks_state_is_not_touched(shelf: Shelf, up: Up, deployer: Dep
         deployer.up(dict, project="house", stack="other")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 99}', "\x00"])
+_WHOLE = {"format": 1, "project": "house", "stack": "iris", "salt": "00", "outputs": {}, "resources": []}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "[]", '{"format": 99}', "\x00"),
+        '{"format": 1}',
+        json.dumps({**_WHOLE, "resources": [{"urn": "urn:old"}]}),
+        json.dumps({**_WHOLE, "resources": [{"urn": "urn:new", "dependencies": [], "of a later version": 1}]}),
+        json.dumps({**_WHOLE, "salt": "not hexadecimal"}),
+        json.dumps({**_WHOLE, "outputs": None}),
+    ],
+)
 def test_a_file_that_is_no_state_is_refused(shelf: Shelf, deployer: Deployer, state: Path, content: str) -> None:
     state.parent.mkdir()
     state.write_text(content)
 
     for act in (lambda: deployer.up(dict, project="house", stack="iris"), deployer.destroy, deployer.outputs):
-        with pytest.raises(AskedWrongly, match="is not a state file"):
+        with pytest.raises(AskedWrongly, match=r"is not a (whole )?state file"):
             act()
 
 

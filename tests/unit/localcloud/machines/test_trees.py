@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,45 @@ def test_a_copy_keeps_links_as_links(tmp_path: Path) -> None:
 def test_a_failed_copy_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="copying"):
         trees.copy(tmp_path / "missing", tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.fixture
+def copying_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let `cp` end with a complaint after it has done its work."""
+
+    def put_in_place(complaint: str) -> None:
+        tool = tmp_path / "bin" / "cp"
+        tool.parent.mkdir()
+        tool.write_text(f'#!/bin/sh\n{shutil.which("cp")} "$@"\necho "{complaint}" >&2\nexit 1\n')
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+
+    return put_in_place
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "cp: cannot stat 'source/gone': No such file or directory",
+        "cp: skipping file 'source/new', as it was replaced while being copied",
+    ],
+)
+def test_a_file_that_goes_while_it_is_copied_is_left_out(
+    tmp_path: Path, copying_says: Callable[[str], None], complaint: str
+) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "kept").touch()
+    copying_says(complaint)
+    trees.copy(tmp_path / "source", tmp_path / "target")
+    assert (tmp_path / "target" / "kept").exists()
+
+
+def test_a_full_disk_is_not_taken_for_a_file_that_went(tmp_path: Path, copying_says: Callable[[str], None]) -> None:
+    (tmp_path / "source").mkdir()
+    copying_says("cp: error writing 'target': No space left on device")
+    with pytest.raises(OSError, match="No space left"):
+        trees.copy(tmp_path / "source", tmp_path / "target")
     assert not (tmp_path / "target").exists()
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from clients.memory import Call, MemoryHost
-from contracts.errors import CommandFailed, HostUnreachable, SubmissionInvalid
-from contracts.work import Claimed, HostAddress, HostLayout, Provisioned, Work
+from contracts.errors import AskedWrongly, CommandFailed, HostUnreachable, SubmissionInvalid
+from contracts.work import Blame, Claimed, HostAddress, HostLayout, Provisioned, Work
+from runner.faults import failed_by
 from runner.stages import push, tar_writer
 
 KEY = "submissions/submission_000000007"
@@ -65,9 +66,11 @@ def test_a_link_is_refused(submission: Path, target: str) -> None:
         planned(submission)
 
 
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SubmissionInvalid, match="cannot be read"):
+def test_a_missing_folder_is_told_and_is_not_the_participants_fault(tmp_path: Path) -> None:
+    with pytest.raises(AskedWrongly, match="cannot be read") as caught:
         planned(tmp_path / "none")
+    work = provisioned(tmp_path / "none").claimed.work
+    assert failed_by(caught.value, work).blame is Blame.ORGANISER
 
 
 def test_an_empty_submission_is_refused(submission: Path) -> None:

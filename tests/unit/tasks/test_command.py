@@ -1,0 +1,113 @@
+"""A command that fails says so in lines, with the exit code that tells failed work from a wrong question."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+
+import pytest
+from invoke.context import Context
+
+from contracts.errors import AskedWrongly, CloudError, ImageBuildFailed, RampartError, UnknownName
+from tasks.command import command
+
+Printed = pytest.CaptureFixture[str]
+
+
+def exit_code_of(error: BaseException, *, local: bool = False) -> object:
+    """Run a command whose body raises `error`, as invoke would."""
+
+    @command()
+    def fail(local: bool = False) -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        fail(Context(), local=local)
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RampartError("failed"), 1),
+        (CloudError("refused", code="Throttling"), 1),
+        (AskedWrongly("wrong"), 2),
+        (UnknownName("no such"), 2),
+        (PermissionError(13, "Permission denied", "/events"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_the_exit_code_tells_failed_work_from_a_wrong_question(error: BaseException, code: int) -> None:
+    assert exit_code_of(error) == code
+
+
+def test_an_error_of_ours_that_is_a_surprise_is_not_hidden() -> None:
+    @command()
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail(Context())
+
+
+def test_message_and_hint_are_lines_of_stderr_without_control_characters(capsys: Printed) -> None:
+    exit_code_of(AskedWrongly("first\x1b[2J\n  second", hint="invoke status --event iris"))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == ["error: first", "  second", "hint: invoke status --event iris"]
+
+
+def test_a_refusal_of_this_machine_names_the_file(capsys: Printed) -> None:
+    exit_code_of(PermissionError(13, "Permission denied", "/events"))
+    assert "Permission denied: '/events'" in capsys.readouterr().err
+
+
+def test_a_failed_build_shows_the_end_of_its_log_first(capsys: Printed) -> None:
+    exit_code_of(ImageBuildFailed("step KitLoads failed", log_tail=["one", "two"]))
+    assert capsys.readouterr().err.splitlines() == ["  | one", "  | two", "error: step KitLoads failed"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        ("build one: invoke build-ami --event mine", "build one: invoke build-ami --event mine --local"),
+        ("invoke up --event a-b, then this again", "invoke up --event a-b --local, then this again"),
+        ("invoke up --event mine (with --local)", "invoke up --event mine (with --local)"),
+        ("start one: invoke local-cloud", "start one: invoke local-cloud"),
+        ("look at the network", "look at the network"),
+    ],
+)
+def test_a_hint_is_for_the_cloud_the_command_was_about(capsys: Printed, hint: str, shown: str) -> None:
+    exit_code_of(RampartError("failed", hint=hint), local=True)
+    assert capsys.readouterr().err.splitlines()[-1] == f"hint: {shown}"
+    exit_code_of(RampartError("failed", hint=hint))
+    assert capsys.readouterr().err.splitlines()[-1] == f"hint: {hint}"
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback() -> None:
+    program = (
+        "from invoke.context import Context\n"
+        "from tasks.command import command\n"
+        "@command()\n"
+        "def talk() -> None:\n"
+        "    print('x' * 1_000_000)\n"
+        "talk(Context())\n"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        ended = subprocess.run([sys.executable, "-c", program], stdout=write, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(write)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_a_body_keeps_its_name_its_words_and_its_options() -> None:
+    @command()
+    def shown(event: str | None = None, local: bool = False) -> None:
+        """Say what it does."""
+
+    assert (shown.name, shown.__doc__) == ("shown", "Say what it does.")
+    assert list(inspect.signature(shown.body).parameters) == ["context", "event", "local"]

@@ -1,0 +1,92 @@
+"""What is printed is plain where no person looks, and harmless whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tasks import console
+
+Printed = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07rest", "]0;titlerest"),
+        ("a\rb\x00c\x7fd\x9be", "abcde"),
+        ("tab\tbed", "tab bed"),
+        ("Zoë [bold]π[/bold]", "Zoë [bold]π[/bold]"),
+        ("two\nlines", "two\nlines"),
+    ],
+)
+def test_control_sequences_never_reach_the_terminal(text: str, shown: str) -> None:
+    assert console.cleaned(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (None, "-"),
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.97, "10 s"),
+        (75, "75 s"),
+        (119.4, "119 s"),
+        (119.7, "2 min"),
+        (120, "2 min"),
+        (7140, "119 min"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_a_duration_is_written_as_a_person_says_it(seconds: float | None, shown: str) -> None:
+    assert console.duration(seconds) == shown
+
+
+def test_a_table_without_a_terminal_is_aligned_lines_without_frames(capsys: Printed) -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    console.table("things", ("name", "score", "at"), [("short", 0.123456, moment), ("much longer", None, None)])
+    assert capsys.readouterr().out.splitlines() == [
+        "things",
+        "  name         score   at",
+        "  short        0.1235  2026-01-02 03:04:05Z",
+        "  much longer  -       -",
+    ]
+
+
+def test_a_cell_of_several_lines_stays_one_line_without_a_terminal(capsys: Printed) -> None:
+    console.table("failed", ("reason", "team"), [("first\nsecond", "blue\x1b[2J")])
+    assert capsys.readouterr().out.splitlines()[-1] == "  first second  blue"
+
+
+def test_a_table_of_nothing_says_so_in_a_line(capsys: Printed) -> None:
+    console.table("hosts", ("instance",), [], empty="none is up")
+    assert capsys.readouterr().out == "hosts: none is up\n"
+
+
+@pytest.mark.parametrize("columns", ["60", "200"])
+def test_a_long_line_is_never_broken_up_without_a_terminal(
+    capsys: Printed, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    console.result("word " * 50)
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_progress_goes_to_stderr_so_that_results_can_be_piped(capsys: Printed) -> None:
+    with console.progress("building") as show:
+        show("step [1]\x1b[31m", None)
+    console.next_step("invoke status")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == ["building ...", "  step [1]", "next: invoke status"]
+
+
+def test_data_is_json_with_times_and_paths_as_text(capsys: Printed) -> None:
+    console.data({"at": datetime(2026, 1, 2, tzinfo=UTC), "where": Path("/a"), "text": 'quoted "π"'})
+    read = json.loads(capsys.readouterr().out)
+    assert read == {"at": "2026-01-02T00:00:00+00:00", "where": "/a", "text": 'quoted "π"'}
