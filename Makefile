@@ -41,5 +41,5 @@ lock: ## renew requirements.lock (needs uv on PATH)
 	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --upgrade --quiet --output-file requirements.lock pyproject.toml
 
-clean: ## remove the virtual environment and every local state folder
-	rm -rf $(VENV) .rampart build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+clean: ## remove the virtual environment and caches (.rampart stays: keys, queues, stack outputs)
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

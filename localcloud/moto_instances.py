@@ -6,6 +6,7 @@ import base64
 import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from moto import settings
@@ -19,7 +20,7 @@ from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, 
 from moto.ec2.models.spot_requests import SpotFleetLaunchSpec, SpotInstanceRequest
 from moto.ec2.responses.general import General
 
-from contracts.errors import RampartError
+from contracts.errors import RampartError, UnknownName
 from localcloud.hosts import Hosts
 from localcloud.instances import Description
 from localcloud.moto_images import Images
@@ -74,13 +75,15 @@ class Instances:
     def shut_down_inside(self, instance_id: str) -> None:
         """Follow a `shutdown` called on the host, as the launch says: stop or terminate."""
         instance = self._instances.get(instance_id)
-        if instance is None or instance.state != "running":
-            return
-        if instance.instance_initiated_shutdown_behavior == "terminate":
-            self._end(instance_id, _SHUTDOWN_INSIDE)
-        else:
-            instance.stop()
-            instance.state_reason = _SHUTDOWN_INSIDE
+        with self._changing:
+            if instance is None or instance.state != "running":
+                return
+            if instance.instance_initiated_shutdown_behavior == "terminate":
+                self._end(instance_id, _SHUTDOWN_INSIDE)
+            else:
+                with suppress(UnknownName):  # its host went a moment earlier: the whole cloud is ending
+                    instance.stop()
+                    instance.state_reason = _SHUTDOWN_INSIDE
 
     def _run_instances(
         self,
@@ -158,10 +161,11 @@ class Instances:
     def _end(self, instance_id: str, reason: StateReason) -> None:
         """Terminate an instance for another reason than its owner's wish."""
         instance = self._instances.get(instance_id)
-        if instance is not None and instance.state != "terminated":
-            instance.terminate()
-            instance.state_reason = reason
-            instance._reason = reason.message
+        with self._changing:
+            if instance is not None and instance.state != "terminated":
+                instance.terminate()
+                instance.state_reason = reason
+                instance._reason = reason.message
 
     def _spot_requests_of(self, instance_id: str) -> list[SpotInstanceRequest]:
         instance = self._instances.get(instance_id)

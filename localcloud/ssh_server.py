@@ -12,6 +12,8 @@ import asyncssh
 from localcloud.machines import Machine
 from localcloud.sessions import Session
 
+_PASSES_TO_CONNECT = 3  # of the loop: a task is made of an accepted connection, then a transport, then it is told
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -59,6 +61,7 @@ class SSHServer:
         self._acceptor: asyncssh.SSHAcceptor | None = None
 
     async def start(self, door: socket.socket) -> None:
+        self._door = door
         self._acceptor = await asyncssh.listen(
             sock=door,
             server_factory=lambda: _Door(self._machine, self._identity, self._environment, self._connections),
@@ -73,13 +76,19 @@ class SSHServer:
 
     async def stop(self) -> None:
         """Refuse new connections, cut the present ones."""
-        if self._acceptor is not None:
-            self._acceptor.close()
-            await self._acceptor.wait_closed()
+        if self._acceptor is None:
+            return
+        # asyncio forgets, without closing it, a connection it has accepted but not yet made when its server closes:
+        # the client would wait for an answer. So accept no more first, and let what is accepted come to be known.
+        asyncio.get_running_loop().remove_reader(self._door)
+        for _ in range(_PASSES_TO_CONNECT):
+            await asyncio.sleep(0)
+        self._acceptor.close()
         connections = list(self._connections)
         for connection in connections:
             connection.abort()
         await asyncio.gather(*(connection.wait_closed() for connection in connections), return_exceptions=True)
+        await self._acceptor.wait_closed()  # waits for the connections too, from Python 3.12 on
 
 
 class _Door(asyncssh.SSHServer):

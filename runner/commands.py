@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.work import HostLayout, Work
+from runner.job.supervise import MARK
 
 SUPERVISOR = "supervise.py"
 """The supervisor's file name inside a job folder."""
@@ -30,9 +31,15 @@ if command -v flock >/dev/null && flock -s "$1/lock" true && [ -f "$1/exit" ]; t
 exec "$2" -I "$1/$3" wait "$1"
 """
 
-_END = """
+# the supervisor's `kill` is a Python's start, saved where its lock is free and no process bears the job's mark
+_END = f"""
 cd "$HOME" && [ -e "$1" ] || exit 0
-"$2" -I "$1/$3" kill "$1" && rm -rf -- "$1"
+over() {{
+    [ -d /proc/self ] && command -v flock >/dev/null && command -v grep >/dev/null || return 1
+    folder=$(cd "$1" && pwd -P) && [ -e "$folder/lock" ] && flock -sn "$folder/lock" true || return 1
+    grep -qsF "{MARK}=$folder" /proc/[0-9]*/environ && return 1 || return 0
+}}
+over "$1" || "$2" -I "$1/$3" kill "$1" && rm -rf -- "$1"
 """
 
 

@@ -99,7 +99,7 @@ class Ec2Hosts:
         except BaseException as error:
             if isinstance(error, HostKeyRefused):
                 _log.critical("host key refused: %s", error, extra={"action": "host-key-refused"})
-            self._instances.terminate([launched.instance_id])
+            self._give_up(launched)
             raise
 
     def connect(self, provisioned: Provisioned) -> Transport:
@@ -111,6 +111,13 @@ class Ec2Hosts:
 
     def release(self, provisioned: Provisioned) -> None:
         self._instances.terminate([provisioned.host.host_id])
+
+    def _give_up(self, launched: Instance) -> None:
+        """End a host that cannot be used; a refusal of that must not hide why it cannot."""
+        try:
+            self._instances.terminate([launched.instance_id])
+        except CloudError as error:
+            _log.error("%s: %s ends itself at its deadline", error, launched.instance_id, extra={"action": "end-host"})
 
     def _launched(self, claimed: Claimed, host_key: HostKey) -> tuple[Launch, Instance]:
         """Launch in the subnet whose turn it is, else in the next one that can; raises what the last one said."""
@@ -169,7 +176,10 @@ class Ec2Hosts:
                 "rampart:expires-at": expires_at.isoformat(timespec="seconds"),
             },
             user_data=render_user_data(
-                host_key_private=host_key.private, host_key_public=host_key.public, lifetime_s=lifetime_s
+                host_key_private=host_key.private,
+                host_key_public=host_key.public,
+                lifetime_s=lifetime_s,
+                user=settings.user,
             ),
             launch_template_id=settings.launch_template_id,
             key_name=settings.key_name,

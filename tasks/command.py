@@ -5,8 +5,12 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from invoke.context import Context
@@ -31,7 +35,8 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Task[Any]]:
     def decorate(body: Callable[..., None]) -> Task[Any]:
         def guarded(context: Context, *arguments: Any, **named: Any) -> None:  # noqa: ARG001 - invoke hands it over
             try:
-                body(*arguments, **named)
+                with _terminated_as_by_ctrl_c():
+                    body(*arguments, **named)
                 sys.stdout.flush()
             except RampartError as error:
                 _complain(error, local=bool(named.get("local")))
@@ -42,9 +47,9 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Task[Any]]:
             except OSError as error:  # a full disk, a folder nobody may write to: nothing a traceback would explain
                 _complain(RampartError(f"this machine refused: {error}"), local=False)
                 sys.exit(1)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interrupt:
                 print("interrupted", file=sys.stderr)
-                sys.exit(130)
+                sys.exit(128 + (signal.SIGTERM if isinstance(interrupt, _Terminated) else signal.SIGINT))
 
         guarded.__name__ = body.__name__
         guarded.__doc__ = body.__doc__
@@ -54,6 +59,27 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Task[Any]]:
         return made
 
     return decorate
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+@contextmanager
+def _terminated_as_by_ctrl_c() -> Iterator[None]:
+    """Clean up on SIGTERM too: left alone, it ends Python without that. Commands may set handlers of their own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form signal handlers have
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _with_context(body: Callable[..., None]) -> inspect.Signature:

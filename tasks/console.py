@@ -20,6 +20,8 @@ from rich.text import Text
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
+_NARROW = 80
+
 Row = Sequence[object]
 
 
@@ -83,11 +85,13 @@ def confirmed(question: str) -> bool:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Row], *, empty: str = "nothing yet") -> None:
-    """A table on a terminal, aligned plain columns elsewhere."""
+    """A table on a terminal, or a list where that is too narrow for one; aligned plain columns elsewhere."""
     cells = [[_cell(value) for value in row] for row in rows]
     console = out()
     if not cells:
         result(f"{title}: {empty}")
+    elif console.is_terminal and console.width < _NARROW and _natural_width(columns, cells) > console.width:
+        _records(console, title, columns, cells)
     elif console.is_terminal:
         console.print(_rich_table(title, columns, cells))
     else:
@@ -135,6 +139,21 @@ def _rich_table(title: str, columns: Sequence[str], cells: Sequence[Sequence[str
     for row in cells:
         made.add_row(*(Text(cell) for cell in row))
     return made
+
+
+def _natural_width(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    widest = (max(len(line[number]) for line in (columns, *cells)) for number in range(len(columns)))
+    return sum(width + 3 for width in widest) + 1
+
+
+def _records(console: Console, title: str, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Each row as lines of its own: columns of three letters cannot be read."""
+    console.print(Text(title, style="bold"))
+    label = max(map(len, columns))
+    for row in cells:
+        for number, (column, cell) in enumerate(zip(columns, row, strict=True)):
+            if cell:
+                console.print(Text(f"{'  ' if number else '- '}{column:<{label}}  {cell}"))
 
 
 def _plain_table(title: str, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

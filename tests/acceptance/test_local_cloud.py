@@ -97,6 +97,11 @@ def test_a_submission_is_trained_on_a_host_of_its_own_and_ranked(house: Deployme
     (first, *_) = json.loads(house.invoke("leaderboard", "--json", "--local").out)
     assert (first["team"], first["submission"]) == ("blue", "trees")
     assert json.loads(house.invoke("hosts", "--json", "--local").out) == []
+    again = house.invoke("train", "--team", "blue", "--submission", "trees", "--local")
+    assert again.exit_code == 2, again
+    assert "blue/trees does not wait: it is scored" in again.err
+    assert "invoke status --event iris --local" in again.err
+    assert not (house.folder / "events" / "iris" / "logs").exists()  # a rehearsal's results lie with the rehearsal
 
 
 def test_terminating_the_instance_with_the_aws_program_ends_the_run_as_lost(house: Deployment) -> None:

@@ -120,6 +120,10 @@ def test_the_team_of_a_failed_submission_learns_what_it_raised(with_venv: Deploy
     assert (row["state"], row["blame"], row["cause"]) == ("training_error", "participant", "raised")
     log = with_venv.invoke("logs", "--team", "blue", "--submission", "my_raises").out
     assert "Traceback (most recent call last)" in log
+    (with_venv.folder / "events" / "iris" / "logs" / "submission_000000001" / "log").unlink()
+    without = with_venv.invoke("logs", "--team", "blue", "--submission", "my_raises")
+    assert without.exit_code == 2, without
+    assert "left no log: the submission raised" in without.err
 
 
 def test_ctrl_c_ends_every_process_and_gives_the_submission_back(with_venv: Deployment) -> None:

@@ -114,7 +114,9 @@ def test_nobody_but_the_login_user_with_the_launchs_key_is_let_in(cloud: Cloud, 
 
 
 def test_a_lost_connection_ends_the_foreground_and_spares_what_detached_itself(cloud: Cloud, address: str) -> None:
-    script = "setsid sh -c 'sleep 300' >/dev/null 2>&1 </dev/null & echo $!; exec sh -c 'echo $$; exec sleep 301'"
+    detaching = "setsid sh -c 'touch ~/detached; exec sleep 300' >/dev/null 2>&1 </dev/null & echo $!"
+    waiting = "while [ ! -e ~/detached ]; do sleep 0.01; done"
+    script = f"{detaching}; {waiting}; exec sh -c 'echo $$; exec sleep 301'"
     with subprocess.Popen(cloud.ssh_command(address, script), stdout=subprocess.PIPE) as client:
         assert client.stdout is not None
         detached, foreground = int(client.stdout.readline()), int(client.stdout.readline())

@@ -85,6 +85,27 @@ def test_a_shutdown_on_the_host_ends_the_instance_as_its_launch_says(cloud: Clou
     cloud.terminate(instance["InstanceId"])
 
 
+def test_a_shutdown_planned_at_boot_leaves_the_instance_up_until_then(cloud: Cloud) -> None:
+    planned = ["shutdown", "-h", "+60"]
+    config = "#cloud-config\n" + json.dumps({"runcmd": [planned]})
+    instance = cloud.launch(UserData=config, InstanceInitiatedShutdownBehavior="terminate")
+    machine = cloud.local.machine(instance["InstanceId"])
+    wait = 'until pgrep -f "sleep 360[0]"; do sleep 0.02; done'
+    waited = cloud.ssh(instance["PublicIpAddress"], f"timeout 20 sh -c '{wait}'; sudo shutdown -c")
+    assert waited.returncode == 0, waited.stderr
+    assert machine.recorded_calls()[0] == planned
+    assert cloud.describe(instance["InstanceId"])["State"]["Name"] == "running"
+    cloud.terminate(instance["InstanceId"])
+
+
+def test_a_shutdown_on_a_host_that_is_gone_already_is_nobodys_fault(cloud: Cloud) -> None:
+    """As when the whole cloud ends at that moment."""
+    instance_id = cloud.launch(InstanceInitiatedShutdownBehavior="stop")["InstanceId"]
+    cloud.local._hosts.down(instance_id)
+    cloud.local._instances.shut_down_inside(instance_id)
+    cloud.terminate(instance_id)
+
+
 def test_a_stopped_instance_refuses_connections_and_comes_back_as_it_was(cloud: Cloud) -> None:
     instance = cloud.launch()
     instance_id, address = instance["InstanceId"], instance["PublicIpAddress"]

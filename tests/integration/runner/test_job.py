@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from contracts.work import HostLayout
+from contracts.work import HostLayout, Work
 from runner import commands
 from runner.job import supervise
 
@@ -215,6 +215,58 @@ def test_waiting_for_a_job_takes_python_where_the_host_lacks_flock(job: Callable
     argv = commands.wait(HostLayout("", "", sys.executable, ""), str(done.folder))
     answer = subprocess.run((shell, *argv[1:]), check=True, capture_output=True, timeout=10, env={"PATH": "/nowhere"})
     assert json.loads(answer.stdout)["end"] == "exited"
+
+
+class Cleaned(Job):
+    """A job in the folder that `commands.end` is about."""
+
+    work = Work(1, "e", "t", "s", 1, Path("/s"), Path("/l"), Path("/p"), 20.0)
+
+    def __init__(self, home: Path, program: str) -> None:
+        folder = home / commands.job_folder(self.work)
+        folder.mkdir(parents=True)
+        (folder / commands.SUPERVISOR).write_bytes(Path(supervise.__file__).read_bytes())
+        super().__init__(folder, program)
+        self._home = home
+
+    def end(self, python: str) -> int:
+        argv = commands.end(HostLayout("", "", python, ""), self.work)
+        environment = {"HOME": str(self._home), "PATH": os.environ["PATH"]}
+        return subprocess.run(argv, check=False, timeout=30, env=environment).returncode
+
+
+@linux_only
+@pytest.mark.skipif(shutil.which("flock") is None, reason="needs flock")
+def test_cleaning_up_behind_an_ended_job_takes_no_python(tmp_path: Path) -> None:
+    done = Cleaned(tmp_path, "pass")
+    done.ended()
+    assert done.end("/no/python") == 0
+    assert not done.folder.exists()
+
+
+@linux_only
+def test_cleaning_up_ends_what_outlived_a_supervisor_its_job_killed(tmp_path: Path) -> None:
+    escaped = Cleaned(tmp_path, KILLS_ITS_SUPERVISOR)
+    assert escaped.launch() == 0
+    [pid] = escaped.pids(1)
+    subprocess.run((*SUPERVISE, "wait", str(escaped.folder)), check=True, timeout=10, stdout=subprocess.DEVNULL)
+    assert _lives(pid)
+    assert escaped.end(sys.executable) == 0
+    assert not _lives(pid)
+    assert not escaped.folder.exists()
+
+
+KILLS_ITS_SUPERVISOR = """
+import os, signal, time
+supervisor = os.getppid()
+if os.fork() == 0:
+    os.setsid()
+    open("exit", "w").write("{}")
+    os.kill(supervisor, signal.SIGKILL)
+    open("pids", "w").write(str(os.getpid()))
+    time.sleep(60)
+time.sleep(60)
+"""
 
 
 def test_a_kill_of_what_has_ended_is_fine(job: Callable[[str], Job]) -> None:

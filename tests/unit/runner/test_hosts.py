@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from contracts.errors import BootTimeout, CloudError, HostGone, HostKeyRefused, 
 from contracts.instance import Instance, Launch, LaunchRequest
 from contracts.remote import CommandResult
 from contracts.work import Claimed, HostAddress, Work
+from runner.host_boot import render_user_data
 from runner.hosts import Ec2Hosts, HostKey, LaunchSettings
 from runner.interruption import Interrupted, Interruption
 from runner.ports import Launches
@@ -231,6 +233,24 @@ def test_a_host_that_never_answers_is_terminated_after_the_boot_timeout() -> Non
     with pytest.raises(BootTimeout, match=r"did not answer within 30 s: no route"):
         fixture.hosts.acquire(fixture.claimed())
     assert fixture.states() == ["terminated"]
+
+
+def test_a_host_that_cannot_be_ended_hides_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    fixture = Fixture([HostKeyRefused("another key")])
+
+    def refuse(instance_ids: Sequence[str]) -> None:
+        raise CloudError("could not terminate instances", code="RequestLimitExceeded")
+
+    fixture.instances.terminate = refuse  # type: ignore[method-assign]
+    with pytest.raises(HostKeyRefused):
+        fixture.hosts.acquire(fixture.claimed())
+    assert "could not terminate instances: i-00000000000000001 ends itself at its deadline" in caplog.text
+
+
+@pytest.mark.parametrize(("user", "shut_out"), [("ubuntu", True), ("root", False)])
+def test_root_is_shut_out_unless_it_is_who_logs_in(user: str, shut_out: bool) -> None:
+    text = render_user_data(host_key_private="PRIVATE", host_key_public="PUBLIC", lifetime_s=60, user=user)
+    assert yaml.safe_load(text)["disable_root"] is shut_out
 
 
 def test_a_host_with_another_key_is_terminated_at_once() -> None:

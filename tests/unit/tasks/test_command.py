@@ -87,21 +87,38 @@ def test_a_hint_is_for_the_cloud_the_command_was_about(capsys: Printed, hint: st
 
 
 def test_a_reader_that_has_seen_enough_gets_no_traceback() -> None:
-    program = (
-        "from invoke.context import Context\n"
-        "from tasks.command import command\n"
-        "@command()\n"
-        "def talk() -> None:\n"
-        "    print('x' * 1_000_000)\n"
-        "talk(Context())\n"
-    )
     read, write = os.pipe()
     os.close(read)
     try:
-        ended = subprocess.run([sys.executable, "-c", program], stdout=write, stderr=subprocess.PIPE, check=False)
+        ended = run_alone("print('x' * 1_000_000)", stdout=write)
     finally:
         os.close(write)
-    assert (ended.returncode, ended.stderr) == (1, b"")
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_sigterm_cleans_up_as_ctrl_c_does() -> None:
+    ended = run_alone(
+        "try:", "    os.kill(os.getpid(), signal.SIGTERM)", "    threading.Event().wait(10)",
+        "finally:", "    print('cleaned up')",
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (143, "cleaned up\n", "interrupted\n")
+
+
+def run_alone(*lines: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """Run a command with that body in a process of its own."""
+    program = "\n".join(
+        [
+            "import os, signal, threading",
+            "from invoke.context import Context",
+            "from tasks.command import command",
+            "@command()",
+            "def talk() -> None:",
+            *(f"    {line}" for line in lines),
+            "talk(Context())",
+        ]
+    )
+    argv = [sys.executable, "-c", program]
+    return subprocess.run(argv, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
 
 
 def test_a_body_keeps_its_name_its_words_and_its_options() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tasks import console
 
@@ -61,6 +63,20 @@ def test_a_table_without_a_terminal_is_aligned_lines_without_frames(capsys: Prin
 def test_a_cell_of_several_lines_stays_one_line_without_a_terminal(capsys: Printed) -> None:
     console.table("failed", ("reason", "team"), [("first\nsecond", "blue\x1b[2J")])
     assert capsys.readouterr().out.splitlines()[-1] == "  first second  blue"
+
+
+@pytest.mark.parametrize(("width", "framed"), [(60, False), (79, True), (100, True)])
+def test_a_table_too_wide_for_a_narrow_terminal_becomes_a_list(
+    monkeypatch: pytest.MonkeyPatch, width: int, framed: bool
+) -> None:
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, color_system=None, width=width, soft_wrap=True)
+    monkeypatch.setattr(console, "out", lambda: terminal)
+    console.table("things", ("name", "reason", "note"), [("short", "a reason of many words that is " + 26 * "x", "")])
+    lines = shown.getvalue().splitlines()
+    assert lines[0].strip() == "things"
+    assert lines[1].startswith("┏" if framed else "- name    short")
+    assert framed or lines[2:] == ["  reason  a reason of many words that is " + 26 * "x"]
 
 
 def test_a_table_of_nothing_says_so_in_a_line(capsys: Printed) -> None:
