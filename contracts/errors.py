@@ -94,6 +94,10 @@ class LeaseLost(RampartError):
     """Someone else owns the run by now: what we wanted to write was dropped."""
 
 
+class RunOver(LeaseLost):
+    """The run has ended already: a result that comes this late never overwrites another."""
+
+
 class CloudError(RampartError):
     """The cloud's API refused a call or failed at it; `code` is the service's own error code."""
 

@@ -42,3 +42,16 @@ class LaunchRequest:
     security_group_id: str = ""
     subnet_id: str = ""
     spot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A launch that was decided on: kept before EC2 is asked, so that it can be asked again word for word.
+
+    `host_key` is the public half of the host's own key. `instance_id` is empty until EC2 has answered; the request's
+    user data, which holds the private half, is kept no longer than that.
+    """
+
+    request: LaunchRequest
+    host_key: str
+    instance_id: str = ""

@@ -41,7 +41,8 @@ class Work:
     `submission_dir` is the team's code; log and predictions go to `logs_dir/submission_key` and
     `predictions_dir/submission_key`. `memory_limit_bytes` None means the host's own memory is the limit.
     `attempt` counts a submission's runs over all its generations. `folds` (0: not known) and `score_types`
-    (empty: not known) are what its output must hold to be recorded.
+    (empty: not known) are what its output must hold to be recorded. `lease_token` fences every write about the run:
+    who adopts it gets another one.
     """
 
     submission_id: int
@@ -58,6 +59,7 @@ class Work:
     generation: int = 1
     folds: int = 0
     score_types: tuple[str, ...] = ()
+    lease_token: str = ""
 
     @property
     def submission_key(self) -> str:
@@ -161,6 +163,49 @@ class Pulled:
     finished: Finished
     log_path: Path
     output_dir: Path | None
+
+
+StageValue = Claimed | Provisioned | Pushed | Launched | Finished | Pulled
+"""What a run can be taken up from."""
+
+
+def provisioned_of(value: StageValue) -> Provisioned | None:
+    """The value's run with its host; None where it has none yet."""
+    match value:
+        case Claimed():
+            return None
+        case Provisioned():
+            return value
+        case Pushed():
+            return value.provisioned
+        case Launched():
+            return value.pushed.provisioned
+        case Finished():
+            return value.launched.pushed.provisioned
+        case Pulled():
+            return value.finished.launched.pushed.provisioned
+
+
+def claimed_of(value: StageValue) -> Claimed:
+    """The run the value belongs to."""
+    if isinstance(value, Claimed):
+        return value
+    provisioned = provisioned_of(value)
+    assert provisioned is not None  # noqa: S101 - only a claimed run is without
+    return provisioned.claimed
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A run whose dispatcher went away, with the last value it left.
+
+    `has_ended`: its result stands, only its host has not been given back. `losses` counts the earlier runs of its
+    generation that were lost with their host.
+    """
+
+    value: StageValue
+    has_ended: bool = False
+    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

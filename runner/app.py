@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +16,7 @@ from contracts.stack import StackOutputs
 from runner.dispatcher import Dispatcher, Pace
 from runner.hosts import Ec2Hosts, HostKey
 from runner.interruption import Interruption
-from runner.ports import Hosts
+from runner.ports import Hosts, Launches
 from runner.progress import Observer
 from runner.store import Catalogue, Database, SqlStore, upgrade
 
@@ -30,7 +31,8 @@ def now() -> datetime:
 
 def open_store(event: EventConfig) -> SqlStore:
     """Open the event's database; the embedded SQLite one is made where it is missing."""
-    store = SqlStore(event.database_url.get_secret_value(), event, now)
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    store = SqlStore(event.database_url.get_secret_value(), event, now, owner=owner)
     upgrade(store.database)
     return store
 
@@ -69,13 +71,16 @@ def make_hosts(
     outputs: StackOutputs | None,
     image: Callable[[], ImageReference],
     interruption: Interruption,
+    launches: Launches | None = None,
 ) -> Hosts:
     """Make the host pool of the event's worker type; `image` is asked only where hosts are launched from one.
+
+    `launches` keeps what EC2 is asked for; without it a launch that is broken off cannot be found again.
 
     Raises AskedWrongly for a worker type that does not exist, and what the pool itself refuses before any work.
     """
     makers: dict[str, Callable[[], Hosts]] = {
-        "aws": lambda: _ec2_hosts(event, outputs, image(), interruption),
+        "aws": lambda: _ec2_hosts(event, outputs, image(), interruption, launches),
         "conda": lambda: _this_machine(event),
     }
     make = makers.get(event.worker.worker_type)
@@ -93,7 +98,11 @@ def _this_machine(event: EventConfig) -> Hosts:
 
 
 def _ec2_hosts(
-    event: EventConfig, outputs: StackOutputs | None, image: ImageReference, interruption: Interruption
+    event: EventConfig,
+    outputs: StackOutputs | None,
+    image: ImageReference,
+    interruption: Interruption,
+    launches: Launches | None,
 ) -> Hosts:
     from clients import ssh
     from clients.aws.ec2 import Ec2
@@ -118,4 +127,5 @@ def _ec2_hosts(
         new_host_key=lambda: HostKey(*new_host_key()),
         now=now,
         interruption=interruption,
+        launches=launches,
     )

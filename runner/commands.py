@@ -16,7 +16,7 @@ LOST = 70
 
 _UNPACK = f"""
 set -eu; umask 077; cd "$HOME"
-if [ -e "$1" ]; then exit {ALREADY_THERE}; fi
+if [ -e "$1" ]; then cd "$1"; pwd -P; exit {ALREADY_THERE}; fi
 rm -rf "$1.part"; mkdir -p "$1.part"; tar -x -f - -C "$1.part"; mv "$1.part" "$1"; cd "$1"; pwd -P
 """
 
@@ -59,7 +59,7 @@ def output_folder(work: Work) -> str:
 
 
 def unpack(folder: str) -> tuple[str, ...]:
-    """Make a job folder from a tar on standard input, whole or not at all; prints its absolute path."""
+    """Make a job folder from a tar on standard input, whole or not at all; prints its absolute path, in any case."""
     return ("sh", "-c", _UNPACK, "sh", folder)
 
 

@@ -8,8 +8,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from contracts.errors import HostGone, HostUnreachable, RampartError
-from contracts.work import Blame, Cause, Claimed, Failed, Launched, Provisioned, Pulled, Scored
+from contracts.errors import HostGone, HostUnreachable, LeaseLost, RampartError, RunLost, RunOver
+from contracts.work import (
+    Adopted,
+    Blame,
+    Cause,
+    Claimed,
+    Failed,
+    Finished,
+    Launched,
+    Provisioned,
+    Pulled,
+    Pushed,
+    Scored,
+    StageValue,
+    claimed_of,
+    provisioned_of,
+)
 from runner.faults import failed_by
 from runner.interruption import Interrupted, Interruption
 from runner.ports import Hosts, Store, Transport
@@ -19,6 +34,8 @@ from runner.stages import launch, pull, push, scores, wait
 _log = logging.getLogger(__name__)
 _RECONNECTS = 5
 _RECONNECT_PAUSE_S = 2.0
+_PLATFORM_ATTEMPTS = 3
+_LOST = (HostGone, HostUnreachable, RunLost)
 
 
 class Run:
@@ -26,7 +43,7 @@ class Run:
 
     def __init__(
         self,
-        claimed: Claimed,
+        start: Claimed | Adopted,
         *,
         hosts: Hosts,
         store: Store,
@@ -34,8 +51,10 @@ class Run:
         now: Callable[[], datetime],
         observe: Observer,
     ) -> None:
-        self._claimed = claimed
-        self._work = claimed.work
+        self._adopted = start if isinstance(start, Adopted) else None
+        self._start: StageValue = start.value if isinstance(start, Adopted) else start
+        self._claimed = claimed_of(self._start)
+        self._work = self._claimed.work
         self._hosts = hosts
         self._store = store
         self._interruption = interruption
@@ -43,43 +62,85 @@ class Run:
         self._observe = observe
         self._steps: dict[Stage, float] = {}
         self._host_id = ""
+        self._lost = ""
 
     def to_its_end(self) -> RunEnded:
         """Run every stage, record what came of it and give the host back.
 
-        A failure is recorded with its blame; an interruption gives the submission back to the queue.
+        A failure is recorded with its blame; an interruption gives the submission back to the queue. An adopted run
+        goes on from its last value. Raises LeaseLost when another dispatcher has adopted it: the host is its own now.
         """
         try:
-            with self._step(Stage.PROVISION):
-                provisioned = self._hosts.acquire(self._claimed)
+            provisioned = self._provisioned()
+        except LeaseLost:
+            raise
         except Exception as error:
-            return self._ended(self._outcome_of(error))
+            ended = self._ended(self._outcome_of(error))
+            self._store.released(self._work)
+            return ended
         self._host_id = provisioned.host.host_id
         try:
-            return self._ended(self._outcome(provisioned))
-        finally:
+            ended = self._ended(self._outcome(provisioned))
+        except LeaseLost as error:
+            if isinstance(error, RunOver):
+                self._release(provisioned)
+            raise
+        except BaseException:
             self._release(provisioned)
+            raise
+        self._release(provisioned)
+        return ended
+
+    def give_host_back(self) -> None:
+        """Do what is left of an adopted run whose result stands; tried once, then the host's own deadline must do."""
+        provisioned = provisioned_of(self._start)
+        if provisioned is not None:
+            self._host_id = provisioned.host.host_id
+            self._release(provisioned)
+        self._store.released(self._work)
+
+    def _provisioned(self) -> Provisioned:
+        found = provisioned_of(self._start)
+        if found is not None:
+            return found
+        with self._step(Stage.PROVISION):
+            return self._hosts.acquire(self._claimed)
 
     def _outcome(self, provisioned: Provisioned) -> Scored | Failed | None:
         try:
-            pulled = self._on_host(provisioned)
-            with self._step(Stage.SCORE):
+            start = provisioned if isinstance(self._start, Claimed) else self._start
+            pulled = start if isinstance(start, Pulled) else self._on_host(start)
+            with self._step(Stage.SCORE, after=pulled):
                 return scores.score(pulled)
+        except LeaseLost:
+            raise
         except Exception as error:
             return self._outcome_of(error)
 
     def _outcome_of(self, error: BaseException) -> Failed | None:
         if self._interruption.asked:  # what broke because everything was told to stop is no failure of the run
             return None
+        if self._adopted is not None and isinstance(error, _LOST) and self._adopted.losses + 1 < _PLATFORM_ATTEMPTS:
+            self._lost = str(error)
+            return None
         if isinstance(error, RampartError):
             return failed_by(error, self._work)
+        return self._internal(error)
+
+    def _internal(self, error: BaseException) -> Failed:
         _log.critical("unexpected error in a run", exc_info=error, extra={"action": "unexpected-error"})
         message = f"unexpected error in Rampart: {type(error).__name__}: {error}"
         return Failed(work=self._work, blame=Blame.PLATFORM, cause=Cause.INTERNAL, message=message)
 
     def _ended(self, outcome: Scored | Failed | None) -> RunEnded:
         with self._step(Stage.RECORD):
-            self._record(outcome)
+            try:
+                self._record(outcome)
+            except RampartError:
+                raise
+            except Exception as error:  # it would not go better another time
+                outcome = self._internal(error)
+                self._record(outcome)
         ended = RunEnded(self._work, outcome, dict(self._steps))
         self._observe(ended)
         return ended
@@ -88,29 +149,38 @@ class Run:
         try:
             with self._step(Stage.RELEASE):
                 self._hosts.release(provisioned)
+            self._store.released(self._work)
         except Exception as error:  # the result is safe; the host still ends by its own deadline
             unexpected = None if isinstance(error, RampartError) else error
             _log.error("could not release %s: %s", self._host_id, error, exc_info=unexpected)
 
-    def _on_host(self, provisioned: Provisioned) -> Pulled:
-        with self._connected(provisioned) as transport:
-            with self._step(Stage.PUSH):
-                pushed = push.push(provisioned, transport)
-            with self._step(Stage.LAUNCH):
-                launched = launch.launch(pushed, transport, self._now)
-        self._store.training_started(launched)
-        return self._collected(launched)
+    def _on_host(self, start: Provisioned | Pushed | Launched | Finished) -> Pulled:
+        if isinstance(start, Provisioned | Pushed):
+            start = self._launched(start)
+            self._store.training_started(start)
+        return self._collected(start)
 
-    def _collected(self, launched: Launched) -> Pulled:
+    def _launched(self, start: Provisioned | Pushed) -> Launched:
+        """Push and launch; what an earlier dispatcher did without noting it is found done."""
+        provisioned = start.provisioned if isinstance(start, Pushed) else start
+        with self._connected(provisioned) as transport:
+            if isinstance(start, Provisioned):
+                with self._step(Stage.PUSH, after=start):
+                    start = push.push(start, transport, again=self._adopted is not None)
+            with self._step(Stage.LAUNCH, after=start):
+                return launch.launch(start, transport, self._now)
+
+    def _collected(self, start: Launched | Finished) -> Pulled:
         """Wait and pull; a lost connection says nothing about the job, so it is made again while the host lives."""
-        provisioned = launched.pushed.provisioned
+        provisioned = (start.launched if isinstance(start, Finished) else start).pushed.provisioned
         for attempt in range(_RECONNECTS + 1):
             try:
                 with self._connected(provisioned) as transport:
-                    with self._step(Stage.WAIT):
-                        finished = wait.wait(launched, transport)
-                    with self._step(Stage.PULL):
-                        return pull.pull(finished, transport)
+                    if isinstance(start, Launched):
+                        with self._step(Stage.WAIT):
+                            start = wait.wait(start, transport)
+                    with self._step(Stage.PULL, after=start):
+                        return pull.pull(start, transport)
             except HostUnreachable as error:
                 if self._interruption.asked:
                     raise Interrupted from error
@@ -129,7 +199,10 @@ class Run:
             case Failed():
                 self._store.record_failed(outcome)
             case None:
-                self._store.requeue(self._claimed, "the dispatcher was stopped")
+                if self._lost:
+                    self._store.requeue(self._claimed, self._lost, Cause.HOST_LOST)
+                else:
+                    self._store.requeue(self._claimed, "the dispatcher was stopped")
 
     @contextmanager
     def _connected(self, provisioned: Provisioned) -> Iterator[Transport]:
@@ -142,17 +215,19 @@ class Run:
             transport.close()
 
     @contextmanager
-    def _step(self, stage: Stage) -> Iterator[None]:
-        self._tell(stage)
+    def _step(self, stage: Stage, *, after: StageValue | None = None) -> Iterator[None]:
+        self._tell(stage, after)
         started = time.monotonic()
         try:
             yield
         finally:
             self._steps[stage] = self._steps.get(stage, 0.0) + time.monotonic() - started
 
-    def _tell(self, stage: Stage) -> None:
+    def _tell(self, stage: Stage, after: StageValue | None) -> None:
         self._observe(StageStarted(self._work, stage, self._host_id))
         try:
-            self._store.stage_started(self._work, stage, self._host_id)
-        except RampartError as error:  # only those who watch miss it
+            self._store.stage_started(self._work, stage, self._host_id, after=after)
+        except LeaseLost:
+            raise
+        except RampartError as error:  # those who watch miss it, and an adopter does this stage's work once more
             _log.warning("stage %s of %s was not noted: %s", stage, self._work.submission_key, error)

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from contracts.errors import BootTimeout, CloudError, HostGone, HostKeyRefused, HostUnreachable
-from contracts.instance import Instance, LaunchRequest
+from contracts.instance import Instance, Launch, LaunchRequest
 from contracts.work import Claimed, HostAddress, Provisioned
 from runner.host_boot import render_user_data
 from runner.interruption import Interruption
 from runner.layout import find_layout
-from runner.ports import Instances, Transport
+from runner.ports import Instances, Launches, Transport
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.1
@@ -72,6 +72,7 @@ class Ec2Hosts:
         new_host_key: Callable[[], HostKey],
         now: Callable[[], datetime],
         interruption: Interruption,
+        launches: Launches | None = None,
         longest_pause_s: float = 2.0,
     ) -> None:
         self._settings = settings
@@ -80,16 +81,21 @@ class Ec2Hosts:
         self._new_host_key = new_host_key
         self._now = now
         self._interruption = interruption
+        self._launches = launches
         self._longest_pause_s = longest_pause_s
         self._subnet_turn = 0
         self._lock = threading.Lock()
 
     def acquire(self, claimed: Claimed) -> Provisioned:
-        """Launch an instance and wait until it answers with the key it was given; it is terminated if that fails."""
-        host_key = self._new_host_key()
-        launched = self._launch(claimed, host_key)
+        """Launch an instance and wait until it answers with the key it was given; it is terminated if that fails.
+
+        A launch that an earlier dispatcher began for this very run is gone on with. Raises HostGone where that one's
+        instance has ended.
+        """
+        launch, launched = self._launched(claimed, self._new_host_key())
         try:
-            return self._await_host(claimed, launched, host_key)
+            self._note_answer(launch, launched.instance_id)
+            return self._await_host(claimed, launched, launch.host_key)
         except BaseException as error:
             if isinstance(error, HostKeyRefused):
                 _log.critical("host key refused: %s", error, extra={"action": "host-key-refused"})
@@ -113,17 +119,43 @@ class Ec2Hosts:
         except CloudError as error:
             _log.error("%s: %s ends itself at its deadline", error, launched.instance_id, extra={"action": "end-host"})
 
-    def _launch(self, claimed: Claimed, host_key: HostKey) -> Instance:
+    def _launched(self, claimed: Claimed, host_key: HostKey) -> tuple[Launch, Instance]:
         """Launch in the subnet whose turn it is, else in the next one that can; raises what the last one said."""
         *others, last = self._subnets()
         for subnet in others:
+            launch = self._intended(claimed, host_key, subnet)
             try:
-                return self._instances.launch(self._request(claimed, host_key, subnet))
+                return launch, self._asked(launch)
             except CloudError as error:
                 if error.code not in _OF_ONE_ZONE:
                     raise
                 _log.warning("%s: trying another subnet", error.message, extra={"action": "launch-elsewhere"})
-        return self._instances.launch(self._request(claimed, host_key, last))
+                self._note_answer(launch, "")
+        launch = self._intended(claimed, host_key, last)
+        return launch, self._asked(launch)
+
+    def _intended(self, claimed: Claimed, host_key: HostKey, subnet: str) -> Launch:
+        """What to ask EC2 for: what an earlier dispatcher asked for this run, where it did."""
+        launch = Launch(self._request(claimed, host_key, subnet), host_key.public)
+        return launch if self._launches is None else self._launches.intend(claimed.work, launch)
+
+    def _asked(self, launch: Launch) -> Instance:
+        """Ask EC2, where it has not answered yet: the same request under the same token never starts a second one."""
+        if launch.instance_id:
+            found = self._instances.instance(launch.instance_id)
+            if found is None or found.has_ended:
+                raise HostGone(f"instance {launch.instance_id} has ended since it was launched")
+            return found
+        try:
+            return self._instances.launch(launch.request)
+        except CloudError as error:
+            if error.code == "IdempotentInstanceTerminated":
+                raise HostGone("the instance that was launched for this run has ended") from error
+            raise
+
+    def _note_answer(self, launch: Launch, instance_id: str) -> None:
+        if self._launches is not None and not launch.instance_id:
+            self._launches.answered(launch.request.client_token, instance_id)
 
     def _request(self, claimed: Claimed, host_key: HostKey, subnet: str) -> LaunchRequest:
         settings, work = self._settings, claimed.work
@@ -164,7 +196,7 @@ class Ec2Hosts:
             turn = self._subnet_turn % len(subnets)
         return subnets[turn:] + subnets[:turn]
 
-    def _await_host(self, claimed: Claimed, launched: Instance, host_key: HostKey) -> Provisioned:
+    def _await_host(self, claimed: Claimed, launched: Instance, host_key: str) -> Provisioned:
         deadline = self._now() + timedelta(seconds=self._settings.boot_timeout_s)
         instance, reason = launched, "it has no address yet"
         pause_s = _FIRST_PAUSE_S
@@ -186,13 +218,13 @@ class Ec2Hosts:
                     f"instance {instance.instance_id} ended while booting: {instance.reason or 'no reason given'}"
                 )
 
-    def _provisioned(self, claimed: Claimed, instance: Instance, host_key: HostKey) -> Provisioned:
+    def _provisioned(self, claimed: Claimed, instance: Instance, host_key: str) -> Provisioned:
         settings = self._settings
         host = HostAddress(
             host_id=instance.instance_id,
             address=instance.address,
             user=settings.user,
-            host_key=host_key.public,
+            host_key=host_key,
             key_path=settings.key_path,
         )
         transport = self._connect(host)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from contracts.instance import Instance, LaunchRequest
+from contracts.instance import Instance, Launch, LaunchRequest
 from contracts.remote import CommandResult
-from contracts.work import Claimed, Failed, Launched, Provisioned, Scored, Work
+from contracts.work import Adopted, Cause, Claimed, Failed, Launched, Provisioned, Scored, StageValue, Work
 from runner.progress import Stage
 
 
@@ -74,29 +74,67 @@ class Instances(Protocol):
         ...
 
 
+class Launches(Protocol):
+    """The record of what EC2 was asked for, so that nothing is launched twice or forgotten."""
+
+    def intend(self, work: Work, launch: Launch) -> Launch:
+        """Keep a launch before it is asked for; gives the one kept before for this run, if EC2 has not refused it.
+
+        Raises LeaseLost or RunOver where the run is not ours.
+        """
+        ...
+
+    def answered(self, client_token: str, instance_id: str) -> None:
+        """EC2 has answered, with no instance where it refused: the launch's user data is forgotten."""
+        ...
+
+
 class Store(Protocol):
-    """The queue and the record of results."""
+    """The queue and the record of results.
+
+    A claimed run is leased: what is written about it counts only under its work's `lease_token`. Every verb that
+    writes about a run raises LeaseLost where somebody else has adopted it, and RunOver where it has ended already.
+    """
 
     def claim(self, event: str, limit: int) -> list[Claimed]:
         """Take the `limit` oldest new submissions of an event (state `sent_to_training`); no one else gets them."""
         ...
 
-    def stage_started(self, work: Work, stage: Stage, host_id: str = "") -> None:
-        """A run entered a stage: for those who watch; a run that has ended stays as it is."""
+    def renew(self, lease_tokens: Collection[str]) -> None:
+        """Let the leases that are still ours live on."""
+        ...
+
+    def adopt(self, event: str, limit: int) -> list[Adopted]:
+        """Take up to `limit` runs of an event whose leases ran out, under new ones."""
+        ...
+
+    def held_elsewhere(self, event: str, lease_tokens: Collection[str]) -> bool:
+        """Whether a run of the event goes on, or waits to be adopted, under another lease than these."""
+        ...
+
+    def stage_started(self, work: Work, stage: Stage, host_id: str = "", *, after: StageValue | None = None) -> None:
+        """A run entered a stage; `after` is the last stage's value, for adoption. Ended runs stay as they are."""
         ...
 
     def training_started(self, launched: Launched) -> None:
-        """The job runs: state `training`."""
+        """The job runs: state `training`; `launched` is to be taken up from."""
         ...
 
     def record_scored(self, scored: Scored) -> None:
-        """Write fold scores, times, bagged scores and the state `scored` in one transaction."""
+        """Write fold scores, times, bagged scores and the state `scored` in one transaction.
+
+        The result of a run that was given back to the queue meanwhile is kept as `superseded`, and RunOver raised.
+        """
         ...
 
     def record_failed(self, failed: Failed) -> None:
-        """Write the failure's state and message in one transaction."""
+        """Write the failure's state and message in one transaction; a late one as `record_scored` does."""
         ...
 
-    def requeue(self, claimed: Claimed, reason: str) -> None:
-        """Give an unfinished submission back to the queue: state `new`."""
+    def requeue(self, claimed: Claimed, reason: str, cause: Cause | None = None) -> None:
+        """Give an unfinished submission back to the queue: state `new`. `cause` where the run was lost."""
+        ...
+
+    def released(self, work: Work) -> None:
+        """The run has ended, and so has its hold of a host: nothing is left to adopt."""
         ...

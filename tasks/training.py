@@ -84,7 +84,11 @@ def _dispatcher(
     event: EventConfig, store: SqlStore, interruption: Interruption, policy: HungerPolicy | None
 ) -> Dispatcher:
     hosts = make_hosts(
-        event, outputs=stack.outputs_of(event), image=lambda: images.resolve(event), interruption=interruption
+        event,
+        outputs=stack.outputs_of(event),
+        image=lambda: images.resolve(event),
+        interruption=interruption,
+        launches=store,
     )
     return make_dispatcher(
         event, store=store, hosts=hosts, interruption=interruption, observe=_tell, hunger_policy=policy

@@ -20,9 +20,10 @@ MAX_BYTES = 512 * 1024 * 1024
 _LEFT_BEHIND = {"training_output", "__pycache__"}  # results of an earlier run must not pass for this one's
 
 
-def push(provisioned: Provisioned, transport: Transport) -> Pushed:
+def push(provisioned: Provisioned, transport: Transport, *, again: bool = False) -> Pushed:
     """Send the submission's files with the supervisor, in one stream, into the attempt's own new folder.
 
+    `again`: a folder that is there already was made by this very attempt and will do; it appears whole or not at all.
     Raises SubmissionInvalid or AskedWrongly before anything is sent, CommandFailed or HostUnreachable after.
     """
     work = provisioned.claimed.work
@@ -31,11 +32,15 @@ def push(provisioned: Provisioned, transport: Transport) -> Pushed:
     answer = transport.send(commands.unpack(folder), tar_writer.stream(entries))
     if answer.exit_code == -1:
         raise HostUnreachable(f"{provisioned.host.host_id} broke off while the submission was sent")
-    if answer.exit_code == commands.ALREADY_THERE:
+    if answer.exit_code == commands.ALREADY_THERE and not again:
         hint = "remove the folder there, or run the submission as a new attempt"
         raise CommandFailed(f"{folder} is on {provisioned.host.host_id} already", exit_code=answer.exit_code, hint=hint)
     job_dir = answer.text.strip()
-    if answer.exit_code != 0 or not job_dir.startswith("/") or not job_dir.endswith(folder):
+    if (
+        answer.exit_code not in (0, commands.ALREADY_THERE)
+        or not job_dir.startswith("/")
+        or not job_dir.endswith(folder)
+    ):
         said = answer.stderr.decode("utf-8", "replace").strip()
         message = f"the submission could not be unpacked on {provisioned.host.host_id}: {said or job_dir!r}"
         raise CommandFailed(message, exit_code=answer.exit_code, output_tail=said)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
 
 from contracts.errors import UnknownName
-from runner.store.own_tables import runs
+from contracts.work import Work
+from runner.store.own_tables import runs, transitions
 from runner.store.rows import RunEnd
 from runner.store.tables import (
     State,
@@ -77,6 +78,15 @@ def next_numbers(connection: Connection, ids: list[int]) -> dict[int, tuple[int,
         begins_anew = run.stage in (RunEnd.SCORED.value, RunEnd.FAILED.value)
         numbers[run.submission_id] = (run.generation + begins_anew, run.attempt + 1)
     return numbers
+
+
+def note_claims(connection: Connection, works: Sequence[Work], now: datetime) -> None:
+    claimed = literal(RunEnd.CLAIMED.value)
+    new = select(runs.c.id, literal(State.NEW.value), claimed, literal(naive_utc(now)), literal("")).where(
+        runs.c.lease_token.in_([work.lease_token for work in works])
+    )
+    columns = ["run_id", "from_stage", "to_stage", "at", "detail"]
+    connection.execute(insert(transitions).from_select(columns, new))
 
 
 def expected_output(connection: Connection, ids: list[int]) -> dict[int, tuple[int, tuple[str, ...]]]:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import fmean
 
-from contracts.errors import KitInvalid, LeaseLost, SubmissionInvalid, UnknownName
+from contracts.errors import KitInvalid, LeaseLost, RunOver, SubmissionInvalid, UnknownName
 from contracts.event import EventConfig
-from contracts.work import Blame, Cause, Claimed, Failed, JobExit, Launched, Scored, Work
+from contracts.instance import Launch
+from contracts.work import Adopted, Blame, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
 from runner.kit import KitDescription
 from runner.progress import Stage
+from runner.store import journal
+from runner.store.leases import LEASE_S, new_token
 from runner.store.messages import error_message, state_of, storable
 from runner.store.ranking import ranked
 from runner.store.rows import FailureRow, Leaderboard, LeaderboardRow, RunEnd, SubmissionRow
 from runner.store.submission_folder import check_name, staged
 from runner.store.tables import ERROR_STATES, State
 from runner.store.work_order import work_order
+
+_RESULTS = (RunEnd.SCORED.value, RunEnd.FAILED.value)
 
 
 @dataclass
@@ -36,6 +41,10 @@ class _Run:
     blame: Blame | None = None
     cause: Cause | None = None
     message: str = ""
+    value: StageValue | None = None
+    launch: Launch | None = None
+    lease_token: str = ""
+    lease_expires_at: datetime | None = None
 
 
 @dataclass
@@ -53,9 +62,10 @@ class _Submission:
 class MemoryStore:
     """Store and Catalogue of one event at once, with the same promises as the database; it may be used from threads."""
 
-    def __init__(self, event: EventConfig, clock: Callable[[], datetime]) -> None:
+    def __init__(self, event: EventConfig, clock: Callable[[], datetime], *, lease_s: float = LEASE_S) -> None:
         self._event = event
         self._clock = clock
+        self._lease = timedelta(seconds=lease_s)
         self._lock = threading.RLock()
         self._ids = itertools.count(1)
         self._kit: KitDescription | None = None
@@ -81,20 +91,22 @@ class MemoryStore:
                     return self._claimed(one, kit, self._clock())
         return None
 
-    def stage_started(self, work: Work, stage: Stage, host_id: str = "") -> None:
+    def stage_started(self, work: Work, stage: Stage, host_id: str = "", *, after: StageValue | None = None) -> None:
         """Note that a run entered a stage; a run that has ended stays as it is."""
         with self._lock:
-            run = self._run(work)
-            if run.ended_at is None:
+            if self._run(work).ended_at is None:
+                run = self._owned(work)
                 self._enter(run, stage.value)
                 run.host_id = host_id or run.host_id
+                run.value = after or run.value
 
     def training_started(self, launched: Launched) -> None:
         """The job runs: state `training`."""
         with self._lock:
             provisioned = launched.pushed.provisioned
             work = provisioned.claimed.work
-            self._owned(work).host_id = provisioned.host.host_id
+            run = self._owned(work)
+            run.host_id, run.value = provisioned.host.host_id, launched
             self._submissions[work.submission_id].state = State.TRAINING
 
     def record_scored(self, scored: Scored) -> None:
@@ -102,24 +114,70 @@ class MemoryStore:
         with self._lock:
             finished = scored.pulled.finished
             work = finished.launched.pushed.provisioned.claimed.work
-            self._end(work, RunEnd.SCORED).exit = finished.exit
+            self._end(work, RunEnd.SCORED, finished.exit)
             submission = self._submissions[work.submission_id]
             submission.state, submission.scored, submission.error = State.SCORED, scored, ""
 
     def record_failed(self, failed: Failed) -> None:
         """Keep the failure."""
         with self._lock:
-            run = self._end(failed.work, RunEnd.FAILED)
-            run.exit, run.blame, run.cause = failed.exit, failed.blame, failed.cause
+            run = self._end(failed.work, RunEnd.FAILED, failed.exit)
+            run.blame, run.cause = failed.blame, failed.cause
             run.message = storable(failed.message)
             submission = self._submissions[failed.work.submission_id]
             submission.state, submission.error = state_of(failed), error_message(failed)
 
-    def requeue(self, claimed: Claimed, reason: str) -> None:
+    def requeue(self, claimed: Claimed, reason: str, cause: Cause | None = None) -> None:
         """Give an unfinished submission back to the queue: state `new`."""
         with self._lock:
-            self._end(claimed.work, RunEnd.REQUEUED).message = reason
+            run = self._end(claimed.work, RunEnd.REQUEUED)
+            run.message, run.cause = reason, cause
             self._submissions[claimed.work.submission_id].state = State.NEW
+
+    def released(self, work: Work) -> None:
+        """The run that ended has no host any more: its lease ends."""
+        with self._lock:
+            run = self._run(work)
+            if run.ended_at is not None and run.lease_token == work.lease_token:
+                run.lease_expires_at = None
+
+    def renew(self, lease_tokens: Collection[str]) -> None:
+        """Let the leases that are still ours live on."""
+        with self._lock:
+            expires_at = self._clock() + self._lease
+            for run in self._leased():
+                if run.lease_token in lease_tokens:
+                    run.lease_expires_at = expires_at
+
+    def adopt(self, event: str, limit: int) -> list[Adopted]:
+        """Take the oldest `limit` runs whose dispatcher went away."""
+        with self._lock:
+            self._described(event)
+            now = self._clock()
+            expired = [run for run in self._leased() if run.lease_expires_at is None or run.lease_expires_at <= now]
+            return [self._adopted(run, now) for run in expired[: max(0, limit)]]
+
+    def held_elsewhere(self, event: str, lease_tokens: Collection[str]) -> bool:
+        """Whether a run goes on, or waits to be adopted, under another lease than these."""
+        with self._lock:
+            self._described(event)
+            return any(run.lease_token not in lease_tokens for run in self._leased())
+
+    def intend(self, work: Work, launch: Launch) -> Launch:
+        """Keep a launch before it is asked for; gives the one kept before for this run, if EC2 has not refused it."""
+        with self._lock:
+            run = self._owned(work)
+            run.launch = run.launch or launch
+            return run.launch
+
+    def answered(self, client_token: str, instance_id: str) -> None:
+        """EC2 has answered, with no instance where it refused: the launch's user data is forgotten."""
+        with self._lock:
+            for run in self._leased():
+                launch = run.launch
+                if launch is not None and launch.request.client_token == client_token:
+                    request = replace(launch.request, user_data="")
+                    run.launch = replace(launch, request=request, instance_id=instance_id) if instance_id else None
 
     def close(self) -> None:
         """Nothing is open."""
@@ -193,7 +251,7 @@ class MemoryStore:
 
     def _claimed(self, submission: _Submission, kit: KitDescription, now: datetime) -> Claimed:
         last = submission.runs[-1] if submission.runs else None
-        generation = last.work.generation + (last.stage != RunEnd.REQUEUED.value) if last else 1
+        generation = last.work.generation + (last.stage in _RESULTS) if last else 1
         work = work_order(
             self._event,
             submission_id=submission.id,
@@ -201,10 +259,26 @@ class MemoryStore:
             submission=submission.name,
             run=(generation, len(submission.runs) + 1),
             expected=(kit.folds, tuple(one.name for one in kit.score_types)),
+            lease_token=new_token(),
         )
-        submission.runs.append(_Run(work, started_at=now, since=now))
+        run = _Run(work, started_at=now, since=now, value=Claimed(work, now))
+        run.lease_token, run.lease_expires_at = work.lease_token, now + self._lease
+        submission.runs.append(run)
         submission.state = State.SENT_TO_TRAINING
         return Claimed(work, now)
+
+    def _leased(self) -> list[_Run]:
+        everything = (run for submission in self._submissions.values() for run in submission.runs)
+        return [run for run in everything if run.lease_expires_at is not None]
+
+    def _adopted(self, run: _Run, now: datetime) -> Adopted:
+        run.lease_token, run.lease_expires_at = new_token(), now + self._lease
+        assert run.value is not None  # noqa: S101 - a claim leaves one
+        earlier = self._submissions[run.work.submission_id].runs[: run.work.attempt - 1]
+        losses = sum(one.work.generation == run.work.generation and one.cause is not None for one in earlier)
+        value = journal.loaded(journal.dumped(run.value), run.lease_token)
+        assert value is not None  # noqa: S101 - it was dumped just now
+        return Adopted(value, has_ended=run.ended_at is not None, losses=losses)
 
     def _run(self, work: Work) -> _Run:
         return self._submissions[work.submission_id].runs[work.attempt - 1]
@@ -212,7 +286,9 @@ class MemoryStore:
     def _owned(self, work: Work) -> _Run:
         run = self._run(work)
         if run.ended_at is not None:
-            raise LeaseLost(f"run {work.attempt} of submission {work.submission_id} has ended already")
+            raise RunOver(f"run {work.attempt} of submission {work.submission_id} has ended already")
+        if run.lease_token != work.lease_token:
+            raise LeaseLost(f"run {work.attempt} of submission {work.submission_id} was adopted by somebody else")
         return run
 
     def _enter(self, run: _Run, stage: str) -> None:
@@ -220,10 +296,14 @@ class MemoryStore:
         run.steps[run.stage] = run.steps.get(run.stage, 0.0) + (now - run.since).total_seconds()
         run.stage, run.since = stage, now
 
-    def _end(self, work: Work, end: RunEnd) -> _Run:
-        run = self._owned(work)
+    def _end(self, work: Work, end: RunEnd, exit: JobExit | None = None) -> _Run:
+        run = self._run(work)
+        if run.stage == RunEnd.REQUEUED.value and end is not RunEnd.REQUEUED:
+            self._enter(run, RunEnd.SUPERSEDED.value)
+            run.exit = exit
+        self._owned(work)
         self._enter(run, end.value)
-        run.ended_at = run.since
+        run.ended_at, run.exit = run.since, exit
         return run
 
 

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 metadata = MetaData()
 
@@ -27,5 +41,42 @@ runs = Table(
     Column("blame", String(32)),
     Column("message", Text, nullable=False),
     Column("peak_memory_bytes", BigInteger),
+    Column("journal", JSON(none_as_null=True)),
+    Column("lease_owner", String(255), nullable=False, server_default=""),
+    Column("lease_token", String(64), nullable=False, server_default=""),
+    Column("lease_expires_at", DateTime, index=True),
     UniqueConstraint("submission_id", "generation", "attempt", name="uq_rampart_runs_attempt"),
+)
+_IS_SCORED = text("stage = 'scored'")
+Index(
+    "uq_rampart_runs_scored",
+    runs.c.submission_id,
+    runs.c.generation,
+    unique=True,
+    sqlite_where=_IS_SCORED,
+    postgresql_where=_IS_SCORED,
+)
+
+launches = Table(
+    "rampart_launches",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("client_token", String(64), nullable=False, unique=True),
+    Column("run_id", ForeignKey("rampart_runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("parameters", JSON, nullable=False),
+    Column("host_key", Text, nullable=False),
+    Column("instance_id", String(255), nullable=False),
+    Column("intended_at", DateTime, nullable=False),
+    Column("answered_at", DateTime),
+)
+
+transitions = Table(
+    "rampart_transitions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", ForeignKey("rampart_runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("from_stage", String(32), nullable=False),
+    Column("to_stage", String(32), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("detail", Text, nullable=False),
 )

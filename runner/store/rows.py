@@ -17,6 +17,7 @@ class RunEnd(StrEnum):
     SCORED = "scored"
     FAILED = "failed"
     REQUEUED = "requeued"
+    SUPERSEDED = "superseded"  # given back to the queue, then its result came after all
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, Row, insert, update
 
 from contracts.event import EventConfig
-from contracts.work import Claimed, Failed, JobExit, Launched, Scored, Work
+from contracts.instance import Launch
+from contracts.work import Adopted, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
 from runner.progress import Stage
-from runner.store import claiming, results, run_rows
+from runner.store import claiming, journal, launching, leases, results, run_rows
 from runner.store.database import Database
 from runner.store.messages import error_message, state_of, storable
 from runner.store.own_tables import runs
 from runner.store.rows import RunEnd
 from runner.store.tables import State
-from runner.store.times import naive_utc
+from runner.store.times import aware, naive_utc
 from runner.store.work_order import work_order
 
 
 class SqlStore:
     """The Store of one event on SQLite or PostgreSQL; every method is one transaction.
 
-    `clock` gives aware datetimes. Every method may raise StoreUnavailable, and those that write about a run raise
-    LeaseLost when that run has ended already.
+    `clock` gives aware datetimes; leases live `lease_s` by the database's time and show `owner`. Every method may
+    raise StoreUnavailable, and those that write about a run raise LeaseLost when somebody else has adopted it, RunOver
+    when it has ended already.
     """
 
-    def __init__(self, url: str, event: EventConfig, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        url: str,
+        event: EventConfig,
+        clock: Callable[[], datetime],
+        *,
+        owner: str = "",
+        lease_s: float = leases.LEASE_S,
+    ) -> None:
         self.database = Database(url)
         self._event = event
         self._clock = clock
+        self._owner = owner
+        self._lease_s = lease_s
 
     def claim(self, event: str, limit: int) -> list[Claimed]:
         """Take the `limit` oldest new submissions; raises UnknownName when the database has no such event."""
@@ -43,15 +55,21 @@ class SqlStore:
         """Take the one submission if it is new, whatever stands before it; raises UnknownName as `claim` does."""
         return next(iter(self._claim(event, 1, (team, submission))), None)
 
-    def stage_started(self, work: Work, stage: Stage, host_id: str = "") -> None:
-        """Note that a run entered a stage, for those who watch; a run that has ended stays as it is."""
+    def stage_started(self, work: Work, stage: Stage, host_id: str = "", *, after: StageValue | None = None) -> None:
+        """Note that a run entered a stage, with the value of the stage `after` which it did.
+
+        A run that has ended stays as it is; raises LeaseLost where another dispatcher has adopted it.
+        """
         with self.database.writing() as connection:
-            run = connection.execute(run_rows.open_run(work)).one_or_none()
-            if run is not None:
-                values = run_rows.step_closed(run, stage.value, self._clock())
-                if host_id:
-                    values["host_id"] = host_id
-                connection.execute(update(runs).where(runs.c.id == run.id).values(values))
+            run = run_rows.found(connection, work)
+            if run.ended_at is not None:
+                return
+            if run.lease_token != work.lease_token:
+                raise run_rows.lease_lost(work, run.lease_owner)
+            values: dict[str, Any] = {"host_id": host_id} if host_id else {}
+            if after is not None:
+                values["journal"] = journal.dumped(after)
+            run_rows.advance(connection, run, stage.value, self._clock(), **values)
 
     def training_started(self, launched: Launched) -> None:
         """The job runs: state `training`, since `launched_at`."""
@@ -59,50 +77,94 @@ class SqlStore:
         work = provisioned.claimed.work
         with self.database.writing() as connection:
             run = run_rows.owned(connection, work)
-            where = {"host_id": provisioned.host.host_id, "image_id": provisioned.image_id}
-            connection.execute(update(runs).where(runs.c.id == run.id).values(where))
+            known = {"host_id": provisioned.host.host_id, "image_id": provisioned.image_id}
+            values = known | {"journal": journal.dumped(launched)}
+            connection.execute(update(runs).where(runs.c.id == run.id).values(values))
             started = naive_utc(launched.launched_at)
             results.set_state(
                 connection, work.submission_id, State.TRAINING, training_timestamp=started, queue_position=-1
             )
 
     def record_scored(self, scored: Scored) -> None:
-        """Write times, scores and the state `scored`."""
+        """Write times, scores and the state `scored`; a late result is kept as `superseded`, and RunOver raised."""
         finished = scored.pulled.finished
         work = finished.launched.pushed.provisioned.claimed.work
+        kept = journal.scores_as_text(scored)
         with self.database.writing() as connection:
-            self._end_run(connection, work, RunEnd.SCORED, exit=finished.exit)
-            results.write_folds(connection, work.submission_id, scored)
-            results.write_bagged(connection, work.submission_id, scored)
-            summary = results.time_summary(scored) | {
-                "max_ram": finished.exit.peak_memory_bytes / 2**20,
-                "error_msg": "",
-            }
-            results.set_state(connection, work.submission_id, State.SCORED, queue_position=-1, **summary)
+            counts = self._end_run(connection, work, RunEnd.SCORED, exit=finished.exit, kept=kept)
+            if counts:
+                results.write_folds(connection, work.submission_id, scored)
+                results.write_bagged(connection, work.submission_id, scored)
+                summary = results.time_summary(scored) | {
+                    "max_ram": finished.exit.peak_memory_bytes / 2**20,
+                    "error_msg": "",
+                }
+                results.set_state(connection, work.submission_id, State.SCORED, queue_position=-1, **summary)
+        if not counts:
+            raise run_rows.run_over(work)
 
     def record_failed(self, failed: Failed) -> None:
-        """Write the failure; fold scores and messages stay as they were, as in RAMP."""
+        """Write the failure; fold scores and messages stay as they were, as in RAMP. Late ones as `record_scored`."""
+        work, message = failed.work, storable(failed.message)
         summary: dict[str, Any] = {"error_msg": error_message(failed)}
         if failed.exit is not None:
             summary["max_ram"] = failed.exit.peak_memory_bytes / 2**20
+        why = {"message": message, "cause": failed.cause.value, "blame": failed.blame.value}
         with self.database.writing() as connection:
-            self._end_run(
-                connection,
-                failed.work,
-                RunEnd.FAILED,
-                exit=failed.exit,
-                message=storable(failed.message),
-                cause=failed.cause.value,
-                blame=failed.blame.value,
-            )
-            results.set_state(connection, failed.work.submission_id, state_of(failed), queue_position=-1, **summary)
+            counts = self._end_run(connection, work, RunEnd.FAILED, exit=failed.exit, kept=message, why=why)
+            if counts:
+                results.set_state(connection, work.submission_id, state_of(failed), queue_position=-1, **summary)
+        if not counts:
+            raise run_rows.run_over(work)
 
-    def requeue(self, claimed: Claimed, reason: str) -> None:
+    def requeue(self, claimed: Claimed, reason: str, cause: Cause | None = None) -> None:
         """Give an unfinished submission back to the queue; its place is that of its submission time."""
+        why = {"message": reason} if cause is None else {"message": reason, "cause": cause.value}
         with self.database.writing() as connection:
-            self._end_run(connection, claimed.work, RunEnd.REQUEUED, message=reason)
-            untouched = {"sent_to_training_timestamp": None, "training_timestamp": None, "queue_position": -1}
-            results.set_state(connection, claimed.work.submission_id, State.NEW, **untouched)
+            if self._end_run(connection, claimed.work, RunEnd.REQUEUED, kept=reason, why=why):
+                untouched = {"sent_to_training_timestamp": None, "training_timestamp": None, "queue_position": -1}
+                results.set_state(connection, claimed.work.submission_id, State.NEW, **untouched)
+
+    def released(self, work: Work) -> None:
+        """The run that ended has no host any more: its lease ends."""
+        with self.database.writing() as connection:
+            is_ours = (runs.c.submission_id == work.submission_id) & (runs.c.lease_token == work.lease_token)
+            ended = runs.c.ended_at.is_not(None)
+            connection.execute(update(runs).where(is_ours, ended).values(lease_expires_at=None))
+
+    def renew(self, lease_tokens: Collection[str]) -> None:
+        """Let the leases that are still ours live on, in one update."""
+        with self.database.writing() as connection:
+            leases.renew(connection, lease_tokens, self._lease_s)
+
+    def adopt(self, event: str, limit: int) -> list[Adopted]:
+        """Take the oldest `limit` runs whose dispatcher went away, under leases of our own."""
+        if limit < 1:
+            return []
+        with self.database.reading() as connection:  # nearly always there is none, and readers disturb nobody
+            if not leases.expired(connection, event, 1):
+                return []
+        with self.database.writing() as connection:
+            return [self._adopted(connection, run) for run in leases.expired(connection, event, limit)]
+
+    def held_elsewhere(self, event: str, lease_tokens: Collection[str]) -> bool:
+        """Whether a run of the event goes on, or waits to be adopted, under another lease than these."""
+        with self.database.reading() as connection:
+            return leases.held_elsewhere(connection, event, lease_tokens)
+
+    def intend(self, work: Work, launch: Launch) -> Launch:
+        """Keep a launch before it is asked for; gives the one kept before for this run, if EC2 has not refused it."""
+        with self.database.writing() as connection:
+            run = run_rows.owned(connection, work)
+            known = launching.kept(connection, run.id)
+            if known is None:
+                launching.keep(connection, run.id, launch, self._clock())
+        return known or launch
+
+    def answered(self, client_token: str, instance_id: str) -> None:
+        """EC2 has answered, with no instance where it refused: the launch's user data is forgotten."""
+        with self.database.writing() as connection:
+            launching.answered(connection, client_token, instance_id, self._clock())
 
     def close(self) -> None:
         """Give back every connection to the database."""
@@ -127,14 +189,18 @@ class SqlStore:
                     submission=row.name,
                     run=numbers[row.id],
                     expected=expected[row.id],
+                    lease_token=leases.new_token(),
                 )
                 for row in waiting
             ]
-            connection.execute(insert(runs), [self._new_run(work, now) for work in works])
+            lease = leases.lease_of(connection, self._owner, self._lease_s)
+            connection.execute(insert(runs), [self._new_run(work, now, lease) for work in works])
+            claiming.note_claims(connection, works, now)
         return [Claimed(work, now) for work in works]
 
-    def _new_run(self, work: Work, now: datetime) -> dict[str, Any]:
-        return {
+    def _new_run(self, work: Work, now: datetime, lease: dict[str, Any]) -> dict[str, Any]:
+        return lease | {
+            "lease_token": work.lease_token,
             "submission_id": work.submission_id,
             "generation": work.generation,
             "attempt": work.attempt,
@@ -148,13 +214,57 @@ class SqlStore:
             "message": "",
         }
 
+    def _adopted(self, connection: Connection, run: Row[Any]) -> Adopted:
+        token = leases.new_token()
+        lease = leases.lease_of(connection, self._owner, self._lease_s) | {"lease_token": token}
+        connection.execute(update(runs).where(runs.c.id == run.id).values(lease))
+        detail = f"adopted by {self._owner} from {run.lease_owner}"
+        run_rows.note(connection, run.id, run.stage, run.stage, naive_utc(self._clock()), detail)
+        value = journal.loaded(run.journal, token)
+        if value is None:  # every later stage finds done what was done of it
+            value = Claimed(self._work_of(connection, run, token), aware(run.started_at))
+        return Adopted(value, has_ended=run.ended_at is not None, losses=leases.losses(connection, run))
+
+    def _work_of(self, connection: Connection, run: Row[Any], token: str) -> Work:
+        """Order the work of a run that was claimed, and nothing more, once again."""
+        return work_order(
+            self._event,
+            submission_id=run.submission_id,
+            team=run.team,
+            submission=run.submission,
+            run=(run.generation, run.attempt),
+            expected=claiming.expected_output(connection, [run.submission_id])[run.submission_id],
+            lease_token=token,
+        )
+
     def _end_run(
-        self, connection: Connection, work: Work, end: RunEnd, *, exit: JobExit | None = None, **values: str
-    ) -> None:
-        """Close the run's row, which is the guard of everything written beside it."""
-        run = run_rows.owned(connection, work)
+        self,
+        connection: Connection,
+        work: Work,
+        end: RunEnd,
+        *,
+        exit: JobExit | None = None,
+        kept: str,
+        why: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Close the run's row, which is the guard of everything written beside it; says whether the result counts.
+
+        It does not when the submission was given back to the queue meanwhile, or is in a newer run's hands: then
+        what is `kept` of it goes into the history.
+        """
+        run = run_rows.found(connection, work)
+        was_given_back = run.stage == RunEnd.REQUEUED.value and end is not RunEnd.REQUEUED
+        if run.ended_at is not None and not was_given_back:
+            raise run_rows.run_over(work)
+        if run.ended_at is None and run.lease_token != work.lease_token:
+            raise run_rows.lease_lost(work, run.lease_owner)
+        counts = not was_given_back and not run_rows.has_newer(connection, run)
+        if not counts and end is not RunEnd.REQUEUED:
+            end, why = RunEnd.SUPERSEDED, None
         now = self._clock()
-        closing: dict[str, Any] = run_rows.step_closed(run, end.value, now) | {"ended_at": naive_utc(now)} | values
+        closing: dict[str, Any] = {"ended_at": naive_utc(now)} | dict(why or {})
         if exit is not None:
             closing |= {"exit_code": exit.code, "peak_memory_bytes": exit.peak_memory_bytes}
-        connection.execute(update(runs).where(runs.c.id == run.id).values(closing))
+        detail = kept if end is not RunEnd.SCORED else ""
+        run_rows.advance(connection, run, end.value, now, detail=detail, **closing)
+        return counts

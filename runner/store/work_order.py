@@ -14,6 +14,7 @@ def work_order(
     submission: str,
     run: tuple[int, int],
     expected: tuple[int, tuple[str, ...]],
+    lease_token: str,
 ) -> Work:
     """Fill in folders and limits. `run` is generation and attempt, `expected` the folds and score types to come."""
     limit = event.worker.memory_limit_mib
@@ -32,4 +33,5 @@ def work_order(
         memory_limit_bytes=None if limit is None else limit * 2**20,
         folds=expected[0],
         score_types=expected[1],
+        lease_token=lease_token,
     )

@@ -39,6 +39,7 @@ from runner.store import Catalogue, Database, FailureRow, Leaderboard, MemorySto
 from runner.store.tables import metadata
 
 KIT = KitDescription("Iris", (ScoreType("acc", False, 0, 1, 3), ScoreType("nll", True, 0, float("inf"), 2)), folds=2)
+LAYOUT = HostLayout("/kit", "/kit", "/python", "/ramp-test")
 _SERVER_PROGRAMS = ("initdb", "pg_ctl")
 
 
@@ -99,8 +100,7 @@ class Bench:
 
 def launched(claimed: Claimed) -> Launched:
     """A run that has a host, whose job was started a minute after it was claimed."""
-    layout = HostLayout("/kit", "/kit", "/python", "/ramp-test")
-    provisioned = Provisioned(claimed, HostAddress("i-1", "127.9.9.9", "ubuntu"), layout, "ami-1")
+    provisioned = Provisioned(claimed, HostAddress("i-1", "127.9.9.9", "ubuntu"), LAYOUT, "ami-1")
     return Launched(Pushed(provisioned, "/job"), claimed.claimed_at + timedelta(minutes=1))
 
 
@@ -161,10 +161,10 @@ def memory_bench(folder: Path) -> Iterator[Bench]:
 
 
 @contextmanager
-def sql_bench(folder: Path, url: str) -> Iterator[Bench]:
+def sql_bench(folder: Path, url: str, *, lease_s: float = 30) -> Iterator[Bench]:
     """The store on a database that has its tables."""
     event, clock = event_in(folder, url), Clock()
-    store = SqlStore(url, event, clock)
+    store = SqlStore(url, event, clock, owner="bench", lease_s=lease_s)
     try:
         yield _filled(Bench(event, store, Catalogue(store.database, clock), _code(folder), clock, store.database))
     finally:

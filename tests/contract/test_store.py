@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import pickle
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,12 +20,13 @@ import pytest
 import sqlalchemy
 from sqlalchemy import select
 
-from contracts.errors import KitInvalid, LeaseLost, StoreUnavailable, SubmissionInvalid, UnknownName
-from contracts.work import Blame, Cause
+from contracts.errors import KitInvalid, LeaseLost, RunOver, StoreUnavailable, SubmissionInvalid, UnknownName
+from contracts.instance import Launch, LaunchRequest
+from contracts.work import Adopted, Blame, Cause, Claimed, Finished, claimed_of, provisioned_of
 from runner.kit import KitDescription, ScoreType
 from runner.ports import Store
 from runner.progress import Stage
-from runner.store import Catalogue, Database, SqlStore, tables, upgrade
+from runner.store import Catalogue, Database, SqlStore, own_tables, tables, upgrade
 from tests.contract import store_fixtures
 from tests.contract.store_fixtures import KIT, Bench, Clock, failed, launched, scored
 
@@ -246,6 +250,168 @@ def test_a_late_result_of_an_older_attempt_changes_nothing(bench: Bench) -> None
     assert bench.row(submission_id).state == "sent_to_training"
 
 
+# Leases
+
+
+def let_leases_expire(bench: Bench) -> None:
+    """Let every lease run out, as when its dispatcher died a while ago."""
+    if bench.database is None:
+        bench.clock.now += timedelta(hours=1)
+        return
+    with bench.database.writing() as connection:
+        held = own_tables.runs.c.lease_expires_at.is_not(None)
+        long_ago = datetime(2001, 1, 1)
+        connection.execute(sqlalchemy.update(own_tables.runs).where(held).values(lease_expires_at=long_ago))
+
+
+def adopt(bench: Bench) -> Adopted:
+    let_leases_expire(bench)
+    (adopted,) = bench.store.adopt("iris", 5)
+    return adopted
+
+
+def test_a_run_is_adopted_only_when_its_lease_ran_out_and_then_once(bench: Bench) -> None:
+    bench.submit("one")
+    claimed = bench.claim()
+    assert bench.store.adopt("iris", 5) == []
+    let_leases_expire(bench)
+    assert bench.store.adopt("iris", 0) == []
+    (adopted,) = bench.store.adopt("iris", 5)
+    work = claimed_of(adopted.value).work
+    assert work.lease_token != claimed.work.lease_token
+    assert replace(work, lease_token=claimed.work.lease_token) == claimed.work
+    assert claimed_of(adopted.value).claimed_at == claimed.claimed_at
+    assert bench.store.adopt("iris", 5) == []
+
+
+def test_a_renewed_lease_lives_on_and_a_lost_one_is_not_revived(bench: Bench) -> None:
+    bench.submit("one")
+    old = bench.claim().work.lease_token
+    let_leases_expire(bench)
+    bench.store.renew({old})
+    assert bench.store.adopt("iris", 5) == []
+    adopt(bench)
+    let_leases_expire(bench)
+    bench.store.renew({old})
+    assert len(bench.store.adopt("iris", 5)) == 1
+
+
+def test_an_adopted_run_goes_on_from_the_last_value_its_dispatcher_left(bench: Bench) -> None:
+    bench.submit("one")
+    result = scored(bench.claim(), acc=0.5)
+    finished = result.pulled.finished
+    work = finished.launched.pushed.provisioned.claimed.work
+    bench.store.stage_started(work, Stage.PUSH, "i-1", after=finished.launched.pushed.provisioned)
+    bench.store.training_started(finished.launched)
+    bench.store.stage_started(work, Stage.WAIT, "i-1")
+    bench.store.stage_started(work, Stage.PULL, "i-1", after=finished)
+    adopted = adopt(bench)
+    assert isinstance(adopted.value, Finished)
+    assert not adopted.has_ended
+    own = claimed_of(adopted.value)
+    expected = scored(own, acc=0.5)
+    assert adopted.value == expected.pulled.finished
+    bench.store.record_scored(expected)
+    assert bench.row(own.work.submission_id).state == "scored"
+
+
+def test_what_is_written_under_a_lost_lease_is_dropped(bench: Bench) -> None:
+    submission_id = bench.submit("one")
+    old = bench.claim()
+    new = claimed_of(adopt(bench).value)
+    writes: tuple[Callable[[], None], ...] = (
+        lambda: bench.store.stage_started(old.work, Stage.PUSH, "i-0"),
+        lambda: bench.store.training_started(launched(old)),
+        lambda: bench.score(old, acc=0.9),
+        lambda: bench.store.record_failed(failed(old)),
+        lambda: bench.store.requeue(old, "late"),
+    )
+    for write in writes:
+        with pytest.raises(LeaseLost) as caught:
+            write()
+        assert not isinstance(caught.value, RunOver)
+    row = bench.row(submission_id)
+    assert (row.state, row.stage, row.host_id) == ("sent_to_training", "claimed", "")
+    bench.score(new, acc=0.5)
+    assert bench.books.leaderboard("iris").rows[0].valid["acc"] == 0.5
+
+
+def test_a_run_that_ended_is_adopted_until_its_host_was_given_back(bench: Bench) -> None:
+    bench.submit("one")
+    claimed = bench.claim()
+    provisioned = launched(claimed).pushed.provisioned
+    bench.store.stage_started(claimed.work, Stage.PUSH, "i-1", after=provisioned)
+    bench.store.record_failed(failed(claimed))
+    adopted = adopt(bench)
+    assert adopted.has_ended
+    found = provisioned_of(adopted.value)
+    assert found is not None
+    assert found.host == provisioned.host
+    bench.store.released(claimed.work)  # its lease is lost: it has no say any more
+    assert bench.store.held_elsewhere("iris", ())
+    bench.store.released(claimed_of(adopted.value).work)
+    assert not bench.store.held_elsewhere("iris", ())
+    let_leases_expire(bench)
+    assert bench.store.adopt("iris", 5) == []
+
+
+def test_only_the_leases_of_others_are_held_elsewhere(bench: Bench) -> None:
+    bench.submit("one")
+    assert not bench.store.held_elsewhere("iris", ())
+    token = bench.claim().work.lease_token
+    assert bench.store.held_elsewhere("iris", ())
+    assert not bench.store.held_elsewhere("iris", {token})
+
+
+def test_the_runs_lost_with_their_hosts_are_counted_within_a_generation(bench: Bench) -> None:
+    bench.submit("one")
+    bench.store.requeue(bench.claim(), "stopped")
+    lost = bench.claim()
+    bench.store.requeue(lost, "its host ended", Cause.HOST_LOST)
+    bench.claim()
+    let_leases_expire(bench)
+    assert [one.losses for one in bench.store.adopt("iris", 5) if not one.has_ended] == [1]
+
+
+def test_a_late_result_of_a_lost_run_is_superseded_by_the_one_that_counts(bench: Bench) -> None:
+    submission_id = bench.submit("one")
+    old = bench.claim()
+    bench.store.requeue(old, "its host was lost", Cause.HOST_LOST)
+    new = bench.claim()
+    bench.score(new, acc=0.5)
+    with pytest.raises(RunOver):
+        bench.score(old, acc=0.9)
+    assert bench.books.leaderboard("iris").rows[0].valid["acc"] == 0.5
+    assert bench.row(submission_id).attempt == 2
+
+
+def test_a_launch_is_kept_word_for_word_until_it_is_answered(bench: Bench) -> None:
+    bench.submit("one")
+    old = bench.claim().work
+    first = Launch(LaunchRequest("ami-1", "t3.medium", "token", {"rampart:launch": "token"}, "secret"), "ssh-ed25519 A")
+    second = replace(first, host_key="ssh-ed25519 B")
+    assert bench.store.intend(old, first) == first
+    work = claimed_of(adopt(bench).value).work
+    with pytest.raises(LeaseLost):
+        bench.store.intend(old, second)
+    assert bench.store.intend(work, second) == first
+    bench.store.answered("token", "i-1")
+    answered = bench.store.intend(work, second)
+    assert answered == replace(first, request=replace(first.request, user_data=""), instance_id="i-1")
+
+
+def test_a_launch_that_was_refused_makes_room_for_another_of_the_same_run(bench: Bench) -> None:
+    bench.submit("one")
+    work = bench.claim().work
+    here, there = (
+        Launch(LaunchRequest("ami-1", "t3.medium", token, {}, "secret"), "ssh-ed25519 A") for token in ("here", "there")
+    )
+    assert bench.store.intend(work, here) == here
+    bench.store.answered("here", "")
+    assert bench.store.intend(work, there) == there
+    assert bench.store.intend(work, here) == there
+
+
 # Events, teams, submissions
 
 
@@ -369,6 +535,58 @@ def test_a_scored_submission_made_new_again_begins_a_generation(sql: Bench) -> N
     assert (again.work.submission_id, again.work.generation, again.work.attempt) == (submission_id, 2, 2)
     sql.score(again, acc=0.6)
     assert sql.books.leaderboard("iris").rows[0].valid["acc"] == 0.6
+
+
+def test_a_run_that_goes_on_under_a_newer_one_never_overwrites_it(sql: Bench) -> None:
+    sql.submit("one")
+    old = sql.claim()
+    assert sql.database is not None
+    with sql.database.writing() as connection:  # as RAMP's frontend does
+        connection.execute(sqlalchemy.update(tables.submissions).values(state="new"))
+    new = sql.claim()
+    with pytest.raises(RunOver):
+        sql.score(old, acc=0.9)
+    assert column(sql, tables.submissions, "state") == ["sent_to_training"]
+    sql.score(new, acc=0.5)
+    assert column(sql, own_tables.runs, "stage") == ["superseded", "scored"]
+
+
+def test_every_change_of_stage_is_kept_and_so_is_a_superseded_result(sql: Bench) -> None:
+    sql.submit("one")
+    old = sql.claim()
+    sql.store.stage_started(old.work, Stage.PROVISION)
+    sql.store.requeue(old, "its host was lost", Cause.HOST_LOST)
+    with pytest.raises(RunOver):
+        sql.score(old, acc=0.9)
+    steps = column(sql, own_tables.transitions, "to_stage")
+    assert steps == ["claimed", "provision", "requeued", "superseded"]
+    assert column(sql, own_tables.transitions, "from_stage") == ["new", *steps[:-1]]
+    *_, reason, kept = column(sql, own_tables.transitions, "detail")
+    assert reason == "its host was lost"
+    assert json.loads(kept)[1]["scores"]["valid"]["acc"] == [0.1, 0.9]
+
+
+def test_a_run_whose_journal_nobody_can_read_begins_with_its_claim(sql: Bench) -> None:
+    sql.submit("one")
+    claimed = sql.claim()
+    sql.store.training_started(launched(claimed))
+    assert sql.database is not None
+    with sql.database.writing() as connection:
+        connection.execute(sqlalchemy.update(own_tables.runs).values(journal={"kind": "Teleported", "value": {}}))
+    adopted = adopt(sql)
+    assert isinstance(adopted.value, Claimed)
+    assert adopted.value.claimed_at == claimed.claimed_at
+
+
+def test_orphans_are_shared_out_among_those_who_adopt_at_once(sql: Bench) -> None:
+    for number in range(8):
+        sql.submit(f"s{number}")
+    sql.store.claim("iris", 8)
+    let_leases_expire(sql)
+    with ThreadPoolExecutor(4) as pool:
+        batches = list(pool.map(lambda _: sql.store.adopt("iris", 2), range(8)))
+    found = sorted(claimed_of(one.value).work.submission_id for batch in batches for one in batch)
+    assert found == list(range(1, 9))
 
 
 def test_upgrading_again_changes_nothing(sql: Bench) -> None:

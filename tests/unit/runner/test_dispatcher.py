@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from contracts.errors import CloudError, StoreUnavailable
+from contracts.errors import CloudError, HostGone, LeaseLost, StoreUnavailable
 from contracts.event import HungerPolicy
-from contracts.work import Blame, Cause, Claimed, Failed, Launched, Provisioned, Scored, Work
-from runner.dispatcher import Dispatcher, Pace
+from contracts.work import (
+    Adopted,
+    Blame,
+    Cause,
+    Claimed,
+    Failed,
+    HostAddress,
+    HostLayout,
+    Launched,
+    Provisioned,
+    Scored,
+    StageValue,
+    Work,
+)
+from runner.dispatcher import Dispatcher, Pace, Summary
 from runner.interruption import Interrupted, Interruption
 from runner.ports import Transport
 from runner.progress import Progress, RunEnded, Stage
@@ -33,6 +47,11 @@ class Queue:
         self.waiting = [claimed(number) for number in range(1, waiting + 1)]
         self.failed: list[Failed] = []
         self.requeued: list[Claimed] = []
+        self.orphans: list[Adopted] = []
+        self.renewed: list[set[str]] = []
+        self.was_renewed = threading.Event()
+        self.let_go: list[int] = []
+        self.elsewhere: Callable[[], bool] = lambda: False
         self.asked = threading.Event()
         self.record: Callable[[Failed], None] = self.failed.append
 
@@ -41,8 +60,22 @@ class Queue:
         self.asked.set()
         return taken
 
-    def stage_started(self, work: Work, stage: Stage, host_id: str = "") -> None:
+    def renew(self, lease_tokens: Collection[str]) -> None:
+        self.renewed.append(set(lease_tokens))
+        self.was_renewed.set()
+
+    def adopt(self, event: str, limit: int) -> list[Adopted]:
+        taken, self.orphans = self.orphans[:limit], self.orphans[limit:]
+        return taken
+
+    def held_elsewhere(self, event: str, lease_tokens: Collection[str]) -> bool:
+        return self.elsewhere()
+
+    def stage_started(self, work: Work, stage: Stage, host_id: str = "", *, after: StageValue | None = None) -> None:
         pass
+
+    def released(self, work: Work) -> None:
+        self.let_go.append(work.submission_id)
 
     def training_started(self, launched: Launched) -> None:
         raise AssertionError("nothing gets that far here")
@@ -53,7 +86,7 @@ class Queue:
     def record_failed(self, failed: Failed) -> None:
         self.record(failed)
 
-    def requeue(self, claimed: Claimed, reason: str) -> None:
+    def requeue(self, claimed: Claimed, reason: str, cause: Cause | None = None) -> None:
         self.requeued.append(claimed)
 
 
@@ -66,6 +99,8 @@ class NoHosts:
         self._lock = threading.Lock()
         self.now_inside = 0
         self.most_inside = 0
+        self.connect_error: Exception = AssertionError("nothing gets that far here")
+        self.released: list[str] = []
 
     def acquire(self, claimed: Claimed) -> Provisioned:
         with self._lock:
@@ -79,13 +114,13 @@ class NoHosts:
         raise self._error
 
     def connect(self, provisioned: Provisioned) -> Transport:
-        raise AssertionError("nothing gets that far here")
+        raise self.connect_error
 
     def is_gone(self, provisioned: Provisioned) -> bool:
         return True
 
     def release(self, provisioned: Provisioned) -> None:
-        raise AssertionError("nothing gets that far here")
+        self.released.append(provisioned.host.host_id)
 
 
 def dispatcher(
@@ -100,7 +135,7 @@ def dispatcher(
     watch: list[Progress] = [] if seen is None else seen
     return Dispatcher(
         "iris",
-        pace=Pace(n_workers=n_workers, hunger_policy=policy, time_between_collection_s=0.01),
+        pace=Pace(n_workers=n_workers, hunger_policy=policy, time_between_collection_s=0.01, lease_renewal_s=0.02),
         store=queue,
         hosts=hosts,
         interruption=interruption or Interruption(),
@@ -158,6 +193,76 @@ def test_a_run_whose_result_cannot_be_recorded_is_counted_and_the_others_go_on(
     summary = dispatcher(queue, NoHosts()).serve()
     assert (summary.failed, summary.unexpected) == (2, 1)
     assert "the database went away" in caplog.text
+
+
+def test_leases_are_renewed_together_while_runs_go_on() -> None:
+    queue = Queue(waiting=2)
+    queue.waiting = [
+        replace(one, work=replace(one.work, lease_token=f"token-{one.work.submission_id}")) for one in queue.waiting
+    ]
+    dispatcher(queue, NoHosts(hold=lambda: until_both_were_renewed(queue))).serve()
+    assert {"token-1", "token-2"} in queue.renewed
+
+
+def until_both_were_renewed(queue: Queue) -> None:
+    for _ in range(500):
+        if {"token-1", "token-2"} in queue.renewed:
+            return
+        queue.was_renewed.wait(0.01)
+
+
+def test_orphans_are_taken_up_before_new_submissions() -> None:
+    queue = Queue(waiting=1)
+    queue.orphans = [Adopted(claimed(9))]
+    dispatcher(queue, NoHosts(), n_workers=1).serve()
+    assert [failed.work.submission_id for failed in queue.failed] == [9, 1]
+
+
+@pytest.mark.parametrize(("losses", "requeued", "failed"), [(0, 1, 0), (1, 1, 0), (2, 0, 1)])
+def test_an_adopted_run_whose_host_is_gone_is_queued_again_until_its_third_loss(
+    losses: int, requeued: int, failed: int
+) -> None:
+    queue = Queue(waiting=0)
+    queue.orphans = [Adopted(claimed(1), losses=losses)]
+    summary = dispatcher(queue, NoHosts(error=HostGone("the instance has ended"))).serve()
+    assert (summary.requeued, summary.failed) == (requeued, failed)
+    assert queue.let_go == [1]
+
+
+def test_of_a_run_that_has_ended_only_the_host_is_given_back() -> None:
+    queue = Queue(waiting=0)
+    layout = HostLayout("/k", "/k", "/python", "/ramp-test")
+    queue.orphans = [
+        Adopted(Provisioned(claimed(1), HostAddress("i-1", "127.9.9.9", "ubuntu"), layout), has_ended=True)
+    ]
+    hosts = NoHosts()
+    assert dispatcher(queue, hosts).serve() == Summary()
+    assert hosts.released == ["i-1"]
+    assert set(queue.let_go) == {1}
+
+
+def test_a_run_that_somebody_else_has_adopted_is_dropped_with_its_host_left_to_them() -> None:
+    queue = Queue(waiting=0)
+    layout = HostLayout("/k", "/k", "/python", "/ramp-test")
+    queue.orphans = [Adopted(Provisioned(claimed(1), HostAddress("i-1", "127.9.9.9", "ubuntu"), layout))]
+
+    def too_late(failed: Failed) -> None:
+        raise LeaseLost("adopted by another")
+
+    queue.record = too_late
+    hosts = NoHosts()
+    hosts.connect_error = CloudError("no such gateway")
+    summary = dispatcher(queue, hosts).serve()
+    assert (summary.dropped, summary.unexpected) == (1, 0)
+    assert (hosts.released, queue.let_go) == ([], [])
+
+
+def test_a_dispatcher_does_not_leave_while_runs_of_another_may_come_to_it() -> None:
+    queue = Queue(waiting=0)
+    answers = [True, True, False]
+    queue.elsewhere = lambda: answers.pop(0)
+    dispatcher(queue, NoHosts()).serve()
+    assert answers == []
 
 
 def test_asking_to_stop_ends_a_dispatcher_that_waits_for_work() -> None:

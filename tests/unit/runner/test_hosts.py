@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,12 +14,13 @@ import yaml
 
 from clients.memory_instances import MemoryInstances
 from contracts.errors import BootTimeout, CloudError, HostGone, HostKeyRefused, HostUnreachable
-from contracts.instance import Instance, LaunchRequest
+from contracts.instance import Instance, Launch, LaunchRequest
 from contracts.remote import CommandResult
 from contracts.work import Claimed, HostAddress, Work
 from runner.host_boot import render_user_data
 from runner.hosts import Ec2Hosts, HostKey, LaunchSettings
 from runner.interruption import Interrupted, Interruption
+from runner.ports import Launches
 
 LAYOUT = {"kit_dir": "/k", "data_dir": "/k", "python": "/e/bin/python", "ramp_test": "/e/bin/ramp-test"}
 
@@ -74,9 +76,16 @@ class FullZones(MemoryInstances):
 
 
 class Fixture:
-    def __init__(self, answers: list[Exception | None]) -> None:
+    def __init__(
+        self,
+        answers: list[Exception | None],
+        *,
+        launches: Launches | None = None,
+        host_key: str = "ssh-ed25519 AAAA",
+        instances: MemoryInstances | None = None,
+    ) -> None:
         self.clock = Clock()
-        self.instances = MemoryInstances(self.clock)
+        self.instances = instances or MemoryInstances(self.clock)
         self.dialled: list[HostAddress] = []
         self.interruption = Sleeper(self.clock)
         self._answers = answers
@@ -88,8 +97,9 @@ class Fixture:
             ),
             self.instances,
             connect=self._connect,  # type: ignore[arg-type]
-            new_host_key=lambda: HostKey("PRIVATE", "ssh-ed25519 AAAA"),
+            new_host_key=lambda: HostKey("PRIVATE", host_key),
             now=self.clock,
+            launches=launches,
             interruption=self.interruption,
         )  # fmt: skip
 
@@ -124,6 +134,73 @@ def test_a_host_powers_itself_off_after_boot_run_and_margin() -> None:
     (command,) = yaml.safe_load(fixture.instances.requests[0].user_data)["runcmd"]
     assert command == ["shutdown", "-h", "+16"]  # 30 s boot, 60 s run, 900 s margin
     assert fixture.instances.requests[0].tags["rampart:expires-at"] == "2026-11-20T12:16:30+00:00"
+
+
+class KeptLaunches:
+    """The record of launches, as it outlives a dispatcher."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Launch] = {}
+
+    def intend(self, work: Work, launch: Launch) -> Launch:
+        return self.kept.setdefault(work.submission_id, launch)
+
+    def answered(self, client_token: str, instance_id: str) -> None:
+        for run, launch in list(self.kept.items()):
+            if launch.request.client_token == client_token and instance_id:
+                self.kept[run] = replace(launch, instance_id=instance_id)
+            elif launch.request.client_token == client_token:
+                del self.kept[run]
+
+
+class Killed(BaseException):
+    """The dispatcher is killed."""
+
+
+def test_a_launch_whose_answer_never_came_is_asked_for_again_with_the_same_token_and_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = KeptLaunches()
+    first = Fixture([], launches=kept, host_key="ssh-ed25519 FIRST")
+    claimed, launch = first.claimed(), first.instances.launch
+
+    def launch_and_die(request: LaunchRequest) -> Instance:
+        launch(request)
+        raise Killed
+
+    monkeypatch.setattr(first.instances, "launch", launch_and_die)
+    with pytest.raises(Killed):
+        first.hosts.acquire(claimed)
+    monkeypatch.undo()
+    second = Fixture([], launches=kept, host_key="ssh-ed25519 SECOND", instances=first.instances)
+    provisioned = second.hosts.acquire(claimed)
+    one, other = first.instances.requests
+    assert one == other
+    assert second.states() == ["running"]
+    assert provisioned.host.host_key == "ssh-ed25519 FIRST"
+
+
+def test_a_launch_is_found_again_whichever_subnets_turn_it_is() -> None:
+    kept, clock = KeptLaunches(), Clock()
+    instances = FullZones(clock, {"subnet-b": "InsufficientInstanceCapacity"})
+    fixture = Fixture([], launches=kept, instances=instances)
+    claimed = fixture.claimed()
+    first = fixture.hosts.acquire(claimed)
+    for _ in range(2):
+        assert fixture.hosts.acquire(claimed) == first
+    assert [request.subnet_id for request in instances.asked] == ["subnet-b", "subnet-a"]
+
+
+def test_an_instance_that_was_launched_before_is_waited_for_and_told_when_it_has_ended() -> None:
+    kept = KeptLaunches()
+    fixture = Fixture([], launches=kept)
+    claimed = fixture.claimed()
+    launched = fixture.hosts.acquire(claimed)
+    assert fixture.hosts.acquire(claimed) == launched
+    assert len(fixture.instances.requests) == 1
+    fixture.hosts.release(launched)
+    with pytest.raises(HostGone):
+        fixture.hosts.acquire(claimed)
 
 
 def test_what_a_host_boots_with_is_what_cloud_inits_schema_takes() -> None:

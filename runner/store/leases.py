@@ -1,0 +1,85 @@
+"""Lease runs by the database's own time, within one transaction of the caller's."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select, text, update
+
+from runner.store.own_tables import runs
+from runner.store.tables import event_teams, events, submissions, teams
+
+LEASE_S = 30.0
+"""How long a lease lives without being renewed."""
+
+
+def new_token() -> str:
+    return uuid.uuid4().hex
+
+
+def database_now(connection: Connection) -> datetime:
+    """Give the database's time, naive and in UTC: clocks of dispatchers may differ."""
+    if connection.dialect.name == "sqlite":
+        return datetime.fromisoformat(
+            connection.execute(text("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")).scalar_one()
+        )
+    found: datetime = connection.execute(select(func.timezone("utc", func.clock_timestamp()))).scalar_one()
+    return found
+
+
+def lease_of(connection: Connection, owner: str, lease_s: float) -> dict[str, Any]:
+    """Give the columns that make a run `owner`'s; each run needs a token of its own besides."""
+    return {"lease_owner": owner, "lease_expires_at": database_now(connection) + timedelta(seconds=lease_s)}
+
+
+def renew(connection: Connection, tokens: Collection[str], lease_s: float) -> None:
+    expires_at = database_now(connection) + timedelta(seconds=lease_s)
+    still_held = runs.c.lease_token.in_(tokens) & runs.c.lease_expires_at.is_not(None)
+    connection.execute(update(runs).where(still_held).values(lease_expires_at=expires_at))
+
+
+def expired(connection: Connection, event: str, limit: int) -> Sequence[Any]:
+    """Lock and give the runs of an event whose dispatcher went away, oldest first."""
+    query = (
+        _of_event(event, runs, submissions.c.name.label("submission"), teams.c.name.label("team"))
+        .where(runs.c.lease_expires_at <= database_now(connection))
+        .order_by(runs.c.id)
+        .limit(limit)
+        .with_for_update(of=runs, skip_locked=True)
+    )
+    return connection.execute(query).all()
+
+
+def held_elsewhere(connection: Connection, event: str, own: Collection[str]) -> bool:
+    """Whether a run of the event is leased, or waits to be adopted, that is not of `own` tokens."""
+    query = _of_event(event, literal_column("1")).where(
+        runs.c.lease_expires_at.is_not(None), runs.c.lease_token.not_in(own)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def losses(connection: Connection, run: Any) -> int:
+    """Count the earlier runs of the run's generation that were lost with their host."""
+    query = select(func.count()).where(
+        runs.c.submission_id == run.submission_id,
+        runs.c.generation == run.generation,
+        runs.c.attempt < run.attempt,
+        runs.c.cause.is_not(None),
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def _of_event(event: str, *columns: Any) -> Select[Any]:
+    is_of_event: ColumnElement[bool] = events.c.name == event
+    return (
+        select(*columns)
+        .select_from(runs)
+        .join(submissions, submissions.c.id == runs.c.submission_id)
+        .join(event_teams, event_teams.c.id == submissions.c.event_team_id)
+        .join(teams, teams.c.id == event_teams.c.team_id)
+        .join(events, events.c.id == event_teams.c.event_id)
+        .where(is_of_event)
+    )
