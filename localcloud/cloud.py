@@ -131,7 +131,8 @@ class LocalCloud:
         claim = state.Claim(folder)
         ending.callback(claim.release)
         for name in ("machines", "imagebuilder", "state"):
-            shutil.rmtree(folder / name, ignore_errors=True)  # of a cloud that was killed here
+            if name != "machines":  # those of a cloud that was killed here their room clears, once their keeper is gone
+                shutil.rmtree(folder / name, ignore_errors=True)
             ending.callback(shutil.rmtree, folder / name, ignore_errors=True)
         for name in ("ssh_config", "known_hosts"):
             ending.callback((folder / name).unlink, missing_ok=True)

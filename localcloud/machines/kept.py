@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from contracts.errors import CommandFailed, HostGone, RampartError
+from contracts.errors import AskedWrongly, CommandFailed, HostGone, RampartError
 from localcloud.machines import adoption, stand_in_files, trees
 from localcloud.machines.level import Level
 from localcloud.machines.machine import NO_ENVIRONMENT, Spawn
@@ -21,6 +24,8 @@ from localcloud.machines.plan import LOGIN_UID, SEARCH_PATH, RoomPlan
 _MESSAGE_BYTES = 1 << 16
 _FILE_BYTES = 1 << 36
 _SHORT_S = 60
+_HOLD_PATIENCE_S = 30.0
+_HOLD_PAUSE_S = 0.02
 _OPTION = {"mnt": "mount"}  # nsenter's name of a namespace where it is not the kernel's
 # what root may do inside: all that installing software takes, nothing that reaches the kernel or another machine
 _CAPABILITIES = (
@@ -59,7 +64,7 @@ _ADD_USER = (
 class KeeperProcess:
     """The keeper and the one conversation with it: a request, its answer, and news in between."""
 
-    def __init__(self, plan: RoomPlan, on_news: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, plan: RoomPlan, held: int, on_news: Callable[[dict[str, Any]], None]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         self._on_news = on_news
@@ -71,7 +76,7 @@ class KeeperProcess:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _KEEPER, root, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), held],  # the hold on the folder lasts as long as either of us
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env={"PATH": SEARCH_PATH},
@@ -250,6 +255,7 @@ class KeptRoom:
         self._machines: dict[str, tuple[KeptMachine, Callable[[], None] | None]] = {}
         self._logins: dict[str, str] = {}  # image -> the login user it was made for
         folder = Path(plan.folder)
+        self._held = _hold(folder)
         self._clear()  # what a killed owner left
         (folder / "calls").mkdir(exist_ok=True)
         if plan.level == Level.USER:
@@ -260,9 +266,10 @@ class KeptRoom:
             stand_in_files.install(tools, links, plan)
         adoption.begin()
         try:
-            self._keeper = KeeperProcess(plan, self._heard)
+            self._keeper = KeeperProcess(plan, self._held, self._heard)
         except BaseException:
             adoption.end()
+            os.close(self._held)
             raise
 
     def create(
@@ -295,6 +302,7 @@ class KeptRoom:
         self._keeper.close()
         adoption.end()
         self._clear()
+        os.close(self._held)
 
     def _clear(self) -> None:
         for name in ("calls", "stand-ins", "layers", "images", "machines"):
@@ -315,3 +323,19 @@ class KeptRoom:
         if on_shutdown is not None:
             # the callback may ask us to destroy the machine, whose answer this thread must hear
             threading.Thread(target=on_shutdown, name=f"shutdown-{machine.instance_id}", daemon=True).start()
+
+
+def _hold(folder: Path) -> int:
+    """Hold a folder alone; gives the descriptor that does. The keeper of a killed owner lets go when it has ended."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    until = time.monotonic() + _HOLD_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() < until:
+                time.sleep(_HOLD_PAUSE_S)
+                continue
+            os.close(held)
+            raise AskedWrongly(f"another process keeps machines in {folder}", hint="give each its own") from error
+        return held
