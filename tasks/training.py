@@ -26,7 +26,7 @@ _SHOWN_AT_START = {Stage.PROVISION: "gets a host", Stage.WAIT: "runs"}
 def serve(event: EventConfig, *, hunger_policy: str | None, terminate: bool = True) -> Summary:
     """Serve the queue until the policy or a signal ends it; exits 130 after a signal.
 
-    A signal ends the runs too, whether `terminate` is asked for or not; only what a killed dispatcher left is gone on with.
+    A signal ends the runs too, whether `terminate` is asked for or not; what a killed dispatcher left is adopted.
     """
     policy = _policy(hunger_policy)
     interruption = Interruption()
