@@ -9,12 +9,14 @@ from contracts.errors import UnknownName
 from contracts.event import EventConfig
 from runner.app import open_catalogue
 from runner.kit import describe_kit
-from runner.store import FailureRow, Leaderboard, SubmissionRow
+from runner.store import FailureRow, Leaderboard, SubmissionRow, check_name
 from tasks import console
 
 
 def submit(event: EventConfig, *, team: str, name: str, source: Path) -> int:
     """Queue one submission; event and team are entered where they are new. Gives the submission's id."""
+    check_name(team, "team")  # before anything is entered or a kit is loaded
+    check_name(name, "submission")
     catalogue = open_catalogue(event)
     if not catalogue.has_event(event.name):  # describing a kit loads it, which takes seconds
         kit = describe_kit(event.ramp.kit_dir, data_dir=event.ramp.data_dir, python=_python(event))

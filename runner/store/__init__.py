@@ -6,6 +6,7 @@ from runner.store.memory import MemoryStore
 from runner.store.migrate import upgrade
 from runner.store.rows import FailureRow, Leaderboard, LeaderboardRow, SubmissionRow
 from runner.store.sql import SqlStore
+from runner.store.submission_folder import check_name
 
 __all__ = [
     "Catalogue",
@@ -16,5 +17,6 @@ __all__ = [
     "MemoryStore",
     "SqlStore",
     "SubmissionRow",
+    "check_name",
     "upgrade",
 ]
