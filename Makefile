@@ -38,8 +38,8 @@ bench: $(READY) ## the figures of docs/benchmarks.md, measured here (five minute
 	@$(BIN)/python -m benchmarks --json build/benchmarks.json --table docs/benchmarks.md
 
 lock: ## renew requirements.lock (needs uv on PATH)
-	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --upgrade --quiet --output-file requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-header --upgrade --quiet \
+		--output-file requirements.lock pyproject.toml
 
 clean: ## remove the virtual environment and caches (.rampart stays: keys, queues, stack outputs)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
