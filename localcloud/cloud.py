@@ -130,9 +130,9 @@ class LocalCloud:
             folder = self._wanted_folder.absolute()
         claim = state.Claim(folder)
         ending.callback(claim.release)
+        for name in ("imagebuilder", "state"):  # of a cloud that was killed here; its machines their room clears
+            shutil.rmtree(folder / name, ignore_errors=True)
         for name in ("machines", "imagebuilder", "state"):
-            if name != "machines":  # those of a cloud that was killed here their room clears, once their keeper is gone
-                shutil.rmtree(folder / name, ignore_errors=True)
             ending.callback(shutil.rmtree, folder / name, ignore_errors=True)
         for name in ("ssh_config", "known_hosts"):
             ending.callback((folder / name).unlink, missing_ok=True)

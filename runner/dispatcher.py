@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -71,7 +72,7 @@ class Dispatcher:
         self._observe = observe
         self._something_changed = threading.Event()
         self._active: set[Future[RunEnded | None]] = set()
-        self._ended: list[Future[RunEnded | None]] = []
+        self._counts: Counter[str] = Counter()
         self._leases: set[str] = set()
         self._lock = threading.Lock()
 
@@ -170,9 +171,10 @@ class Dispatcher:
         future.add_done_callback(self._finished)
 
     def _finished(self, future: Future[RunEnded | None]) -> None:
+        counted = self._counted(future)
         with self._lock:
             self._active.discard(future)
-            self._ended.append(future)
+            self._counts[counted] += 1
         self._something_changed.set()
 
     def _await_change(self, idle: bool) -> None:
@@ -190,27 +192,26 @@ class Dispatcher:
             observe=self._observe,
         )
 
+    def _counted(self, future: Future[RunEnded | None]) -> str:
+        """Which count of the summary a run belongs to; what went wrong is told at once: a loop may run for weeks."""
+        error = future.exception()
+        if isinstance(error, LeaseLost):
+            _log.warning("a run was dropped: %s", error, extra={"action": "dropped"})
+            return "dropped"
+        if error is not None:
+            level = logging.ERROR if isinstance(error, RampartError) else logging.CRITICAL
+            _log.log(level, "a run could not be recorded: %s", error, exc_info=error)
+            return "unexpected"
+        ended = future.result()
+        if ended is None:
+            return "released"
+        match ended.outcome:
+            case Scored():
+                return "scored"
+            case Failed():
+                return "failed"
+            case None:
+                return "requeued"
+
     def _summary(self) -> Summary:
-        scored = failed = requeued = unexpected = dropped = 0
-        for future in self._ended:
-            error = future.exception()
-            if isinstance(error, LeaseLost):
-                dropped += 1
-                _log.warning("a run was dropped: %s", error, extra={"action": "dropped"})
-                continue
-            if error is not None:
-                unexpected += 1
-                level = logging.ERROR if isinstance(error, RampartError) else logging.CRITICAL
-                _log.log(level, "a run could not be recorded: %s", error, exc_info=error)
-                continue
-            ended = future.result()
-            if ended is None:
-                continue
-            match ended.outcome:
-                case Scored():
-                    scored += 1
-                case Failed():
-                    failed += 1
-                case None:
-                    requeued += 1
-        return Summary(scored, failed, requeued, unexpected, dropped)
+        return Summary(**{name: self._counts[name] for name in Summary.__slots__})
