@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -263,6 +264,33 @@ def test_a_dispatcher_does_not_leave_while_runs_of_another_may_come_to_it() -> N
     queue.elsewhere = lambda: answers.pop(0)
     dispatcher(queue, NoHosts()).serve()
     assert answers == []
+
+
+def test_a_result_that_cannot_be_recorded_is_told_while_the_loop_goes_on() -> None:
+    queue, interruption, told = Queue(waiting=1), Interruption(), threading.Event()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "could not be recorded" in record.getMessage():
+                told.set()
+
+    def refuse(failed: Failed) -> None:
+        raise StoreUnavailable("the database went away")
+
+    queue.record = refuse
+    listener = Listener()
+    logging.getLogger("runner.dispatcher").addHandler(listener)
+    serving = threading.Thread(
+        target=dispatcher(queue, NoHosts(), policy=HungerPolicy.SLEEP, interruption=interruption).serve
+    )
+    serving.start()
+    try:
+        assert told.wait(5)
+        assert serving.is_alive()
+    finally:
+        logging.getLogger("runner.dispatcher").removeHandler(listener)
+        interruption.ask()
+        serving.join(5)
 
 
 def test_asking_to_stop_ends_a_dispatcher_that_waits_for_work() -> None:
