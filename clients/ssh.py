@@ -20,6 +20,7 @@ from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 from clients.feeding import Feeder
 from clients.keys import check_key_file
 from clients.outputs import Stream, named
+from clients.ssh_transport import OrderlyTransport
 from clients.verbs import Verbs
 from contracts.errors import CommandTimedOut, HostKeyRefused, HostUnreachable, KeyFileInvalid
 from contracts.work import HostAddress
@@ -65,7 +66,8 @@ class SshTransport(Verbs):
         command = _Command(channel, argv, timeout_s, self._check_host)
         try:
             with _translated(self._host):
-                channel.exec_command(f"exec {shlex.join(argv)}")  # no shell in between: a signal is seen as one
+                # no shell in between: a signal is seen as one
+                channel.exec_command(f"exec {shlex.join(argv)}" + (" </dev/null" if chunks == () else ""))
                 command.feed(chunks)
             yield command
         finally:
@@ -101,11 +103,9 @@ class _Command:
         self._feeder: Feeder | None = None
 
     def feed(self, chunks: Iterable[bytes]) -> None:
-        """Write the input; one without any is ended at once."""
+        """Write the input where there is any."""
         channel = self._channel
-        if chunks == ():
-            channel.shutdown_write()
-        else:
+        if chunks != ():
             self._feeder = Feeder(chunks, write=channel.sendall, end=channel.shutdown_write, abandon=channel.close)
 
     def output(self) -> Iterator[tuple[Stream, bytes]]:
@@ -188,6 +188,7 @@ class _PinnedConnection(Connection):  # type: ignore[misc]  # Fabric has no type
                     timeout=self.patience_s,
                     banner_timeout=self.patience_s,
                     auth_timeout=self.patience_s,
+                    transport_factory=OrderlyTransport,
                 )
             except BaseException:
                 client.close()

@@ -103,6 +103,14 @@ def test_several_threads_use_one_connection(transport: Transport) -> None:
     assert words == [f"{i}\n" for i in range(12)]
 
 
+def test_commands_that_end_before_their_input_leave_the_connection_to_the_others(transport: Transport) -> None:
+    def speak_unread(_: int) -> int:
+        return transport.send(SPEAK, (b"x" * 1000 for _ in range(20))).exit_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(speak_unread, range(40))) == {3}
+
+
 def test_closing_from_another_thread_ends_a_wait(transport: Transport) -> None:
     _assert_wait_ends(transport, transport.close)
 
