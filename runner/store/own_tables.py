@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -45,6 +47,8 @@ runs = Table(
     Column("lease_owner", String(255), nullable=False, server_default=""),
     Column("lease_token", String(64), nullable=False, server_default=""),
     Column("lease_expires_at", DateTime, index=True),
+    Column("on_demand", Boolean, nullable=False, server_default=false()),
+    Column("cancel_asked_at", DateTime),
     UniqueConstraint("submission_id", "generation", "attempt", name="uq_rampart_runs_attempt"),
 )
 _IS_SCORED = text("stage = 'scored'")
@@ -79,4 +83,25 @@ transitions = Table(
     Column("to_stage", String(32), nullable=False),
     Column("at", DateTime, nullable=False),
     Column("detail", Text, nullable=False),
+)
+
+# Why a submission in state `new` waits, and until when by the database's time (None: until somebody says so).
+holds = Table(
+    "rampart_holds",
+    metadata,
+    Column("submission_id", Integer, primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),
+    Column("since", DateTime, nullable=False),
+    Column("not_before", DateTime),
+    Column("on_demand", Boolean, nullable=False, server_default=false()),
+)
+
+# What is to be remembered of an event: organiser errors in a row, and its pause.
+event_states = Table(
+    "rampart_events",
+    metadata,
+    Column("event", String(255), primary_key=True),
+    Column("organiser_errors", Integer, nullable=False, server_default="0"),
+    Column("paused_at", DateTime),
+    Column("pause_reason", Text, nullable=False, server_default=""),
 )
