@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import BadDocument
@@ -58,13 +58,13 @@ def generated(draw: st.DrawFn) -> Document:
     )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(generated())
 def test_every_document_is_read_back_as_it_was_written(document: Document) -> None:
     assert documents.parse(documents.render(document), Path("generated.yml")) == document
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.binary(max_size=200) | TEXT.map(str.encode))
 def test_no_bytes_end_in_a_traceback(source: bytes) -> None:
     with contextlib.suppress(BadDocument):
@@ -74,7 +74,7 @@ def test_no_bytes_end_in_a_traceback(source: bytes) -> None:
 SOURCE = (Path(documents.__file__).parent / "components" / "challenge-kit-folder.yml").read_text()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(
     st.integers(0, len(SOURCE)), st.integers(0, 40), TEXT | st.sampled_from(["{{", "}}", "&a ", "*a", "? ", "!!int "])
 )

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import AskedWrongly, KeyFileInvalid
@@ -18,7 +18,6 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
 PURPOSES = st.sampled_from(["host", "image-build", "image-builder-to-443", "ssh-from-255.255.255.255-32"])
 
 
-@settings(deadline=None)  # the first example pays for building the strategy
 @given(NAMES, PURPOSES)
 def test_a_name_fits_every_service_and_tells_its_purpose(event: str, purpose: str) -> None:
     name = naming.logical_name(event, purpose)

@@ -69,13 +69,13 @@ def ends_well(path: Path, content: bytes) -> None:
     assert all(line.isprintable() for line in told)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(content=st.binary(max_size=60) | YAMLISH.map(str.encode))
 def test_any_bytes_end_in_an_event_or_in_problems(content: bytes, path: Path) -> None:
     ends_well(path, content)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=EVENTS)
 def test_any_values_under_known_keys_end_in_an_event_or_in_problems(data: object, path: Path) -> None:
     ends_well(path, yaml.safe_dump(data).encode())

@@ -32,7 +32,7 @@ def test_a_new_event_loads_without_problem_or_warning(load: Load, deployment: Pa
     assert event.warnings == ()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(name=NAMES, folder=FOLDERS)
 def test_any_name_comes_back_from_the_file(name: str, folder: str) -> None:
     with tempfile.TemporaryDirectory() as temporary:

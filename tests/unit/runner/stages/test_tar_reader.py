@@ -154,7 +154,7 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, end: int) -> None:
         unpack(pieces(data[:end]), tmp_path, SMALL)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_whatever_bytes_come_nothing_is_written_outside(data: st.DataObject) -> None:
     """Random bytes, and valid archives with random bytes changed, with every checksum made right again."""
