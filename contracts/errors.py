@@ -106,6 +106,22 @@ class CloudError(RampartError):
         self.code = code
 
 
+class CapacityMissing(CloudError):
+    """No host can be had at the moment: nobody's fault, so no attempt is used up. Ask again in `retry_after_s`."""
+
+    def __init__(self, message: str, *, retry_after_s: float, code: str = "", hint: str = "") -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class QuotaReached(CapacityMissing):
+    """The account may have no more hosts than the `reached` it has."""
+
+    def __init__(self, message: str, *, reached: int, retry_after_s: float, code: str = "", hint: str = "") -> None:
+        super().__init__(message, retry_after_s=retry_after_s, code=code, hint=hint)
+        self.reached = reached
+
+
 class ImageNotFound(RampartError):
     """No usable machine image of that name or id."""
 
@@ -133,6 +149,10 @@ class BootTimeout(HostUnreachable):
 
 class HostGone(RampartError):
     """The instance behind a run has ended: what ran on it is lost."""
+
+
+class SpotReclaimed(HostGone):
+    """EC2 took a spot instance back: what ran on it is lost."""
 
 
 class CommandFailed(RampartError):

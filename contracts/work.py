@@ -27,6 +27,7 @@ class Cause(StrEnum):
     KIT_BROKEN = "kit-broken"
     ENVIRONMENT_BROKEN = "environment-broken"
     HOST_LOST = "host-lost"
+    SPOT_RECLAIMED = "spot-reclaimed"
     BOOT_TIMEOUT = "boot-timeout"
     LAUNCH_REFUSED = "launch-refused"
     TRANSFER_REFUSED = "transfer-refused"
@@ -42,7 +43,7 @@ class Work:
     `predictions_dir/submission_key`. `memory_limit_bytes` None means the host's own memory is the limit.
     `attempt` counts a submission's runs over all its generations. `folds` (0: not known) and `score_types`
     (empty: not known) are what its output must hold to be recorded. `lease_token` fences every write about the run:
-    who adopts it gets another one.
+    who adopts it gets another one. `on_demand`: this attempt must not be given a spot instance.
     """
 
     submission_id: int
@@ -60,6 +61,7 @@ class Work:
     folds: int = 0
     score_types: tuple[str, ...] = ()
     lease_token: str = ""
+    on_demand: bool = False
 
     @property
     def submission_key(self) -> str:

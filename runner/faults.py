@@ -10,6 +10,7 @@ from contracts.errors import (
     ImageNotFound,
     KitInvalid,
     RampartError,
+    SpotReclaimed,
     SubmissionInvalid,
     TransferRefused,
 )
@@ -37,6 +38,7 @@ _TABLE: tuple[tuple[type[RampartError], Blame, Cause], ...] = (
     (LayoutMissing, Blame.ORGANISER, Cause.ENVIRONMENT_BROKEN),
     (ImageNotFound, Blame.ORGANISER, Cause.LAUNCH_REFUSED),
     (AskedWrongly, Blame.ORGANISER, Cause.ENVIRONMENT_BROKEN),
+    (SpotReclaimed, Blame.PLATFORM, Cause.SPOT_RECLAIMED),
     (BootTimeout, Blame.PLATFORM, Cause.BOOT_TIMEOUT),
     (CloudError, Blame.PLATFORM, Cause.LAUNCH_REFUSED),
     (HostUnreachable, Blame.PLATFORM, Cause.HOST_LOST),

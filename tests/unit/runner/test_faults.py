@@ -18,6 +18,7 @@ from contracts.errors import (
     KitInvalid,
     RampartError,
     RunLost,
+    SpotReclaimed,
     SubmissionInvalid,
     TransferRefused,
 )
@@ -45,6 +46,7 @@ WORK = Work(1, "iris", "blue", "trees", 1, HERE, HERE, HERE, 60.0)
         (HostKeyRefused("another key"), Blame.PLATFORM, Cause.HOST_LOST),
         (HostUnreachable("no route"), Blame.PLATFORM, Cause.HOST_LOST),
         (HostGone("terminated"), Blame.PLATFORM, Cause.HOST_LOST),
+        (SpotReclaimed("taken back"), Blame.PLATFORM, Cause.SPOT_RECLAIMED),
         (RunLost("no record"), Blame.PLATFORM, Cause.HOST_LOST),
         (CommandFailed("tar", exit_code=2), Blame.PLATFORM, Cause.HOST_LOST),
     ],
