@@ -18,7 +18,7 @@ from runner.hosts import Ec2Hosts, HostKey
 from runner.interruption import Interruption
 from runner.ports import Hosts, Launches
 from runner.progress import Observer
-from runner.store import Catalogue, Database, SqlStore, upgrade
+from runner.store import Catalogue, Database, SqlStore, Wishes, upgrade
 
 SSH_CONFIG_VARIABLE = "RAMPART_SSH_CONFIG"
 """Names an ssh config file that tells host names, ports and gateways; the local cloud sets it."""
@@ -39,9 +39,12 @@ def open_store(event: EventConfig) -> SqlStore:
 
 def open_catalogue(event: EventConfig) -> Catalogue:
     """Open what the commands ask of the event's database."""
-    database = Database(event.database_url.get_secret_value())
-    upgrade(database)
-    return Catalogue(database, now)
+    return Catalogue(_open_database(event), now)
+
+
+def open_wishes(event: EventConfig) -> Wishes:
+    """Open what an organiser may ask of the event's queue."""
+    return Wishes(_open_database(event), now)
 
 
 def make_dispatcher(
@@ -88,6 +91,12 @@ def make_hosts(
         hint = f"there are: {', '.join(sorted(makers))}"
         raise AskedWrongly(f"worker type {event.worker.worker_type!r} does not exist", hint=hint)
     return make()
+
+
+def _open_database(event: EventConfig) -> Database:
+    database = Database(event.database_url.get_secret_value())
+    upgrade(database)
+    return database
 
 
 def _this_machine(event: EventConfig) -> Hosts:

@@ -16,7 +16,7 @@ from contracts.event import EventConfig
 from runner.kit import KitDescription, ScoreType
 from runner.store import reports, tables
 from runner.store.database import Database
-from runner.store.rows import FailureRow, Leaderboard, SubmissionRow
+from runner.store.rows import EventReport, FailureRow, Leaderboard, SubmissionRow
 from runner.store.submission_folder import check_name, staged
 from runner.store.times import naive_utc
 
@@ -91,6 +91,12 @@ class Catalogue:
         with self._database.reading() as connection:
             _event_id(connection, event)
             return reports.submissions_in(connection, event)
+
+    def report(self, event: str) -> EventReport:
+        """Give the event's submissions with what tells how long its queue will take. Raises UnknownName."""
+        with self._database.reading() as connection:
+            _event_id(connection, event)
+            return reports.report_in(connection, event)
 
     def leaderboard(self, event: str, *, step: str = "valid") -> Leaderboard:
         """Rank the scored submissions by the official score on `valid` (what RAMP shows teams) or `test` data.

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Row, Select, and_, func, select
 
 from contracts.work import Blame, Cause
 from runner.kit import ScoreType
-from runner.store.own_tables import runs
+from runner.store.own_tables import holds, runs
 from runner.store.ranking import ranked
-from runner.store.rows import FailureRow, Leaderboard, LeaderboardRow, SubmissionRow
+from runner.store.rows import EventReport, FailureRow, Leaderboard, LeaderboardRow, RunEnd, SubmissionRow
 from runner.store.tables import (
     ERROR_STATES,
     State,
@@ -23,6 +23,9 @@ from runner.store.tables import (
     teams,
 )
 from runner.store.times import aware
+from runner.store.wishes import pause_of
+
+_RUNS_OF_THE_MEAN = 50
 
 
 def _submissions_of(event: str) -> Select[Any]:
@@ -30,12 +33,19 @@ def _submissions_of(event: str) -> Select[Any]:
     last = select(runs.c.submission_id, func.max(runs.c.attempt).label("attempt")).group_by(runs.c.submission_id)
     latest = last.subquery()
     return (
-        select(submissions, teams.c.name.label("team"), *(column.label(f"run_{column.name}") for column in runs.c))
+        select(
+            submissions,
+            teams.c.name.label("team"),
+            *(column.label(f"run_{column.name}") for column in runs.c),
+            holds.c.reason.label("held"),
+            holds.c.not_before.label("held_until"),
+        )
         .join(event_teams, event_teams.c.id == submissions.c.event_team_id)
         .join(teams, teams.c.id == event_teams.c.team_id)
         .join(events, events.c.id == event_teams.c.event_id)
         .outerjoin(latest, latest.c.submission_id == submissions.c.id)
         .outerjoin(runs, and_(runs.c.submission_id == submissions.c.id, runs.c.attempt == latest.c.attempt))
+        .outerjoin(holds, holds.c.submission_id == submissions.c.id)
         .where(events.c.name == event, submissions.c.name != func.coalesce(events.c.ramp_sandbox_name, ""))
         .order_by(submissions.c.submission_timestamp, submissions.c.id)
     )
@@ -52,6 +62,12 @@ def submissions_in(connection: Connection, event: str) -> list[SubmissionRow]:
     return rows
 
 
+def report_in(connection: Connection, event: str) -> EventReport:
+    """Give the event's queue with its pause and the mean time of its last runs."""
+    rows = tuple(submissions_in(connection, event))
+    return EventReport(event, rows, pause_of(connection, event), _mean_run_s(connection, event))
+
+
 def failures_in(connection: Connection, event: str) -> list[FailureRow]:
     """List the submissions that ended without scores, oldest first."""
     failed = _submissions_of(event).where(submissions.c.state.in_(ERROR_STATES))
@@ -63,7 +79,7 @@ def failures_in(connection: Connection, event: str) -> list[FailureRow]:
             state=row.state,
             blame=Blame(row.run_blame) if row.run_blame else None,
             cause=Cause(row.run_cause) if row.run_cause else None,
-            reason=row.run_message or "",
+            reason=_reason(row),
             error=row.error_msg or "",
             exit_code=row.run_exit_code,
             ended_at=aware(row.run_ended_at) if row.run_ended_at else None,
@@ -96,6 +112,20 @@ def _score_types(connection: Connection, event: str) -> tuple[ScoreType, ...]:
     )
     found = sorted(connection.execute(query), key=lambda row: row.name != row.official_score_name)
     return tuple(ScoreType(row.name, row.is_lower_the_better, row.minimum, row.maximum, row.precision) for row in found)
+
+
+def _mean_run_s(connection: Connection, event: str) -> float | None:
+    query = (
+        select(runs.c.started_at, runs.c.ended_at)
+        .join(submissions, submissions.c.id == runs.c.submission_id)
+        .join(event_teams, event_teams.c.id == submissions.c.event_team_id)
+        .join(events, events.c.id == event_teams.c.event_id)
+        .where(events.c.name == event, runs.c.stage.in_((RunEnd.SCORED.value, RunEnd.FAILED.value)))
+        .order_by(runs.c.ended_at.desc())
+        .limit(_RUNS_OF_THE_MEAN)
+    )
+    lasted = [(row.ended_at - row.started_at).total_seconds() for row in connection.execute(query)]
+    return max(0.0, sum(lasted) / len(lasted)) if lasted else None
 
 
 def _leaderboard_rows(connection: Connection, event: str) -> list[LeaderboardRow]:
@@ -140,6 +170,7 @@ def _bagged_scores(connection: Connection, event: str) -> dict[tuple[int, str], 
 
 
 def _submission_row(row: Row[Any], queue_position: int | None) -> SubmissionRow:
+    is_waiting = queue_position is not None
     return SubmissionRow(
         submission_id=row.id,
         team=row.team,
@@ -155,7 +186,18 @@ def _submission_row(row: Row[Any], queue_position: int | None) -> SubmissionRow:
         ended_at=aware(row.run_ended_at) if row.run_ended_at else None,
         blame=Blame(row.run_blame) if row.run_blame else None,
         cause=Cause(row.run_cause) if row.run_cause else None,
-        reason=row.run_message or "",
+        reason=_reason(row),
         peak_memory_bytes=row.run_peak_memory_bytes,
         steps=dict(row.run_steps_s or {}),
+        generation=row.run_generation or 0,
+        held=(row.held or "") if is_waiting else "",
+        held_until=aware(row.held_until) if is_waiting and row.held_until else None,
+        cancel_asked_at=aware(row.run_cancel_asked_at) if row.run_cancel_asked_at else None,
     )
+
+
+def _reason(row: Row[Any]) -> str:
+    """The run's own sentence; of a submission that failed without one (cancelled while it waited), RAMP's message."""
+    if row.state in ERROR_STATES and row.run_stage != RunEnd.FAILED.value:
+        return (row.error_msg or "").partition("\n")[0]
+    return row.run_message or ""

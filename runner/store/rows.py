@@ -21,10 +21,19 @@ class RunEnd(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Why nothing is taken from an event's queue."""
+
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubmissionRow:
     """One submission, with its latest run where it had one. Times are UTC; `steps` are seconds by stage.
 
-    `queue_position` counts from 1 among those that wait, and is None for all others.
+    `queue_position` counts from 1 among those that wait, and is None for all others. `held` says why one that waits
+    is passed over, until `held_until` where that is known. `reason` is why the run ended, in one sentence.
     """
 
     submission_id: int
@@ -44,6 +53,23 @@ class SubmissionRow:
     reason: str = ""
     peak_memory_bytes: int | None = None
     steps: dict[str, float] = field(default_factory=dict)
+    generation: int = 0
+    held: str = ""
+    held_until: datetime | None = None
+    cancel_asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventReport:
+    """An event's submissions, oldest first, with what tells how long its queue will take.
+
+    `run_s` is the mean time of its last runs, from claim to result, and None when none has ended.
+    """
+
+    event: str
+    rows: tuple[SubmissionRow, ...]
+    pause: Pause | None = None
+    run_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,27 @@
-"""Give the contract tests their hosts."""
+"""Give the contract tests their hosts and their databases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from clients import ssh
 from clients.local import LocalTransport
-from tests.contract import reachable
+from tests.contract import reachable, store_fixtures
 from tests.contract.reachable import Reachable, SshHost
+from tests.contract.store_fixtures import Bench, OpenDatabase
 
 _NEEDS_SSHD = pytest.mark.skipif(bool(reachable.openssh_missing()), reason=reachable.openssh_missing())
 _SSH_KINDS = ("asyncssh", pytest.param("openssh", marks=_NEEDS_SSHD))
+_PROGRAMS = store_fixtures.postgresql_programs()
+_NUMBERS = itertools.count(1)
+_SQL = ("sqlite", pytest.param("postgresql", marks=store_fixtures.NEEDS_POSTGRESQL))
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +53,51 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Reachable:
         return Reachable(lambda: transport, transport.close)  # this machine is lost only with its connection
     found: SshHost = request.getfixturevalue("ssh_hosts")[request.param]
     return Reachable(lambda: ssh.connect(found.address), found.lose)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], sqlalchemy.URL]]:
+    """Give a PostgreSQL server with a database `filled` to copy, started by the first test that asks for it."""
+    with ExitStack() as stack:
+
+        @cache
+        def server() -> sqlalchemy.URL:
+            assert _PROGRAMS is not None
+            url = stack.enter_context(store_fixtures.postgresql_server(_PROGRAMS))
+            store_fixtures.make_tables(store_fixtures.new_postgresql_database(url, "filled"))
+            return url
+
+        yield server
+
+
+@pytest.fixture
+def open_database(postgresql: Callable[[], sqlalchemy.URL], tmp_path: Path) -> OpenDatabase:
+    """Make a database of a kind, with its tables."""
+
+    def open_it(kind: str) -> str:
+        if kind == "postgresql":
+            name = f"test{next(_NUMBERS)}"
+            return store_fixtures.new_postgresql_database(postgresql(), name, template="filled")
+        url = f"sqlite:///{tmp_path}/database/event.db"
+        store_fixtures.make_tables(url)
+        return url
+
+    return open_it
+
+
+@pytest.fixture(params=("memory", *_SQL))
+def bench(request: pytest.FixtureRequest, tmp_path: Path, open_database: OpenDatabase) -> Iterator[Bench]:
+    """One store after the other, with the event iris."""
+    if request.param == "memory":
+        with store_fixtures.memory_bench(tmp_path) as bench:
+            yield bench
+    else:
+        with store_fixtures.sql_bench(tmp_path, open_database(request.param)) as bench:
+            yield bench
+
+
+@pytest.fixture(params=_SQL)
+def sql(request: pytest.FixtureRequest, tmp_path: Path, open_database: OpenDatabase) -> Iterator[Bench]:
+    """One database after the other, with the event iris."""
+    with store_fixtures.sql_bench(tmp_path, open_database(request.param)) as bench:
+        yield bench

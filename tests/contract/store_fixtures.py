@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+import pytest
 import sqlalchemy
 
 from contracts.event import EventConfig, FolderKit, Image, Infra, Ramp, Worker
@@ -41,6 +42,9 @@ from runner.store.tables import metadata
 KIT = KitDescription("Iris", (ScoreType("acc", False, 0, 1, 3), ScoreType("nll", True, 0, float("inf"), 2)), folds=2)
 LAYOUT = HostLayout("/kit", "/kit", "/python", "/ramp-test")
 _SERVER_PROGRAMS = ("initdb", "pg_ctl")
+
+OpenDatabase = Callable[[str], str]
+"""Makes a database of a kind (sqlite, postgresql) with its tables; gives its URL."""
 
 
 class Clock:
@@ -189,6 +193,11 @@ def postgresql_programs() -> Path | None:
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     folders = [*([Path(on_path).resolve().parent] if on_path else []), *debian]
     return next((one for one in folders if all((one / name).exists() for name in _SERVER_PROGRAMS)), None)
+
+
+NEEDS_POSTGRESQL = pytest.mark.skipif(
+    postgresql_programs() is None, reason="PostgreSQL's server programs (initdb, pg_ctl) are not installed"
+)
 
 
 @contextmanager

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import pickle
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,63 +26,6 @@ from runner.progress import Stage
 from runner.store import Catalogue, Database, SqlStore, own_tables, tables, upgrade
 from tests.contract import store_fixtures
 from tests.contract.store_fixtures import KIT, Bench, Clock, failed, launched, scored
-
-_PROGRAMS = store_fixtures.postgresql_programs()
-_NEEDS_POSTGRESQL = pytest.mark.skipif(
-    _PROGRAMS is None, reason="PostgreSQL's server programs (initdb, pg_ctl) are not installed"
-)
-_NUMBERS = itertools.count(1)
-_SQL = ("sqlite", pytest.param("postgresql", marks=_NEEDS_POSTGRESQL))
-
-OpenDatabase = Callable[[str], str]
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Callable[[], sqlalchemy.URL]]:
-    """Give a PostgreSQL server with a database `filled` to copy, started by the first test that asks for it."""
-    with ExitStack() as stack:
-
-        @cache
-        def server() -> sqlalchemy.URL:
-            assert _PROGRAMS is not None
-            url = stack.enter_context(store_fixtures.postgresql_server(_PROGRAMS))
-            store_fixtures.make_tables(store_fixtures.new_postgresql_database(url, "filled"))
-            return url
-
-        yield server
-
-
-@pytest.fixture
-def open_database(postgresql: Callable[[], sqlalchemy.URL], tmp_path: Path) -> OpenDatabase:
-    """Make a database of a kind, with its tables."""
-
-    def open_it(kind: str) -> str:
-        if kind == "postgresql":
-            name = f"test{next(_NUMBERS)}"
-            return store_fixtures.new_postgresql_database(postgresql(), name, template="filled")
-        url = f"sqlite:///{tmp_path}/database/event.db"
-        store_fixtures.make_tables(url)
-        return url
-
-    return open_it
-
-
-@pytest.fixture(params=("memory", *_SQL))
-def bench(request: pytest.FixtureRequest, tmp_path: Path, open_database: OpenDatabase) -> Iterator[Bench]:
-    """One store after the other, with the event iris."""
-    if request.param == "memory":
-        with store_fixtures.memory_bench(tmp_path) as bench:
-            yield bench
-    else:
-        with store_fixtures.sql_bench(tmp_path, open_database(request.param)) as bench:
-            yield bench
-
-
-@pytest.fixture(params=_SQL)
-def sql(request: pytest.FixtureRequest, tmp_path: Path, open_database: OpenDatabase) -> Iterator[Bench]:
-    """One database after the other, with the event iris."""
-    with store_fixtures.sql_bench(tmp_path, open_database(request.param)) as bench:
-        yield bench
 
 
 def column(bench: Bench, table: sqlalchemy.Table, name: str) -> list[Any]:
@@ -611,7 +551,7 @@ def test_several_that_upgrade_at_once_all_succeed(tmp_path: Path) -> None:
         assert list(pool.map(start, range(4))) == [0] * 4
 
 
-@_NEEDS_POSTGRESQL
+@store_fixtures.NEEDS_POSTGRESQL
 def test_ramps_tables_are_never_made_on_postgresql(tmp_path: Path, postgresql: Callable[[], sqlalchemy.URL]) -> None:
     url = store_fixtures.new_postgresql_database(postgresql(), "empty")
     store = SqlStore(url, store_fixtures.event_in(tmp_path, url), Clock())
