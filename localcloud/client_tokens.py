@@ -12,6 +12,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses.fleets import Fleets
 from moto.ec2.responses.instances import InstanceResponse
+from moto.ec2.responses.launch_templates import LaunchTemplates
 
 from localcloud.moto_patches import Original, Patches
 
@@ -35,6 +36,7 @@ class ClientTokens:
     def install(self, patches: Patches) -> None:
         patches.wrap(InstanceResponse, "run_instances", self._once)
         patches.wrap(Fleets, "create_fleet", self._once)
+        patches.wrap(LaunchTemplates, "create_launch_template_version", self._once)
 
     def _once(self, original: Original, response: Any) -> ActionResult:
         token = response._get_param("ClientToken")

@@ -140,8 +140,11 @@ class LocalCloud:
 
     def _start_aws(self, room: MachineRoom, ending: ExitStack) -> str:
         # moto and asyncssh take most of a second to import; those who only ask for the environment need neither
+        from localcloud import spot_requests
         from localcloud.client_tokens import ClientTokens
+        from localcloud.fleets import InstantFleets
         from localcloud.hosts import Hosts
+        from localcloud.launch_templates import TemplateVersions
         from localcloud.moto_images import Images
         from localcloud.moto_instances import Instances
         from localcloud.moto_patches import Patches
@@ -154,7 +157,9 @@ class LocalCloud:
         self._instances: Instances = Instances(self._hosts, images)
         patches = Patches()
         ending.callback(patches.undo)
-        for part in (self._instances, images, ClientTokens()):
+        spot_requests.install(patches)
+        # what is installed last is asked first: a repeated call must not reach the fleets
+        for part in (self._instances, images, TemplateVersions(), InstantFleets(), ClientTokens()):
             part.install(patches)
         # emptied backends fill themselves again: only while they are patched do they do it with our images
         forget_everything()

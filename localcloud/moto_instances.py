@@ -19,8 +19,10 @@ from moto.ec2.models.fleets import Fleet, FleetsBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, Reservation, StateReason
 from moto.ec2.models.spot_requests import SpotFleetLaunchSpec, SpotInstanceRequest
 from moto.ec2.responses.general import General
+from moto.ec2.utils import convert_tag_spec
 
 from contracts.errors import RampartError, UnknownName
+from localcloud import spot_requests
 from localcloud.hosts import Hosts
 from localcloud.instances import Description
 from localcloud.moto_images import Images
@@ -58,19 +60,16 @@ class Instances:
 
     def lose(self, instance_id: str) -> None:
         """End an instance as when the machine under it fails."""
-        self._end(instance_id, _LOST)
+        self._end(instance_id, _LOST, "system-error")
 
     def mark_for_interruption(self, instance_id: str) -> None:
         """Show in the spot request that its instance will be taken back."""
-        for request in self._spot_requests_of(instance_id):
-            request._status_code = "marked-for-termination"
+        if (instance := self._instances.get(instance_id)) is not None:
+            spot_requests.mark(instance, "marked-for-termination")
 
     def interrupt(self, instance_id: str) -> None:
         """Take a spot instance back."""
-        requests = self._spot_requests_of(instance_id)
-        self._end(instance_id, _SPOT_END)
-        for request in requests:
-            request._status_code = "instance-terminated-no-capacity"
+        self._end(instance_id, _SPOT_END, "instance-terminated-no-capacity")
 
     def shut_down_inside(self, instance_id: str) -> None:
         """Follow a `shutdown` called on the host, as the launch says: stop or terminate."""
@@ -99,10 +98,10 @@ class Instances:
         image_id = image_id or template.get("ImageId", "")
         if image_id not in backend.amis:
             raise InvalidAMIIdError([image_id])
+        tags = _tags_at_launch(template, kwargs.get("tags") or {})
+        kwargs = {**_completed(kwargs, template), "tags": tags}
         try:
-            reservation: Reservation = original(
-                backend, image_id, count, user_data, security_group_names, **_completed(kwargs, template)
-            )
+            reservation: Reservation = original(backend, image_id, count, user_data, security_group_names, **kwargs)
         except InvalidInstanceTypeError as error:
             wrong = f"Invalid value '{kwargs['instance_type']}' for InstanceType."
             raise EC2ClientError("InvalidParameterValue", wrong) from error
@@ -113,6 +112,10 @@ class Instances:
             for instance in reservation.instances:
                 instance.terminate()
             raise EC2ClientError("InsufficientInstanceCapacity", f"no host for the instance: {error}") from error
+        for instance in reservation.instances:
+            instance.nics[0].add_tags(tags.get("network-interface", {}))
+            if kwargs.get("instance_market_options"):
+                spot_requests.open_for(instance, tags.get("spot-instances-request", {}))
         return reservation
 
     def _bring_up(self, instance: Instance) -> None:
@@ -153,12 +156,10 @@ class Instances:
                 return copy.copy(instance._state)
             self._hosts.down(instance.id)
             previous: InstanceState = original(instance)
-            for request in self._spot_requests_of(instance.id):
-                request.state = "closed"
-                request._status_code = "instance-terminated-by-user"
+            spot_requests.mark(instance, "instance-terminated-by-user", state="closed")
             return previous
 
-    def _end(self, instance_id: str, reason: StateReason) -> None:
+    def _end(self, instance_id: str, reason: StateReason, spot_status: str | None = None) -> None:
         """Terminate an instance for another reason than its owner's wish."""
         instance = self._instances.get(instance_id)
         with self._changing:
@@ -166,13 +167,8 @@ class Instances:
                 instance.terminate()
                 instance.state_reason = reason
                 instance._reason = reason.message
-
-    def _spot_requests_of(self, instance_id: str) -> list[SpotInstanceRequest]:
-        instance = self._instances.get(instance_id)
-        if instance is None:
-            return []
-        requests = instance.ec2_backend.spot_instance_requests.values()
-        return [request for request in requests if request.instance is instance]
+                if spot_status is not None:
+                    spot_requests.mark(instance, spot_status)
 
     def _reset(self, original: Original, backend: EC2Backend) -> None:
         """`/moto-api/reset` forgets instances without ending them."""
@@ -239,6 +235,12 @@ def _template_data(backend: EC2Backend, kwargs: dict[str, Any]) -> dict[str, Any
     return data
 
 
+def _tags_at_launch(template: dict[str, Any], asked: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """The tags of everything a launch makes, by kind; what the call asks for wins over the template."""
+    of_template = convert_tag_spec(template.get("TagSpecifications", []))
+    return {kind: of_template.get(kind, {}) | asked.get(kind, {}) for kind in of_template | asked}
+
+
 def _completed(kwargs: dict[str, Any], template: dict[str, Any]) -> dict[str, Any]:
     """Add what moto does not take over from a launch template."""
     taken = {
@@ -246,7 +248,7 @@ def _completed(kwargs: dict[str, Any], template: dict[str, Any]) -> dict[str, An
         "instance_initiated_shutdown_behavior": template.get("InstanceInitiatedShutdownBehavior"),
         "instance_market_options": template.get("InstanceMarketOptions", {}).get("MarketType"),
         "block_device_mappings": template.get("BlockDeviceMappings"),
-        "nics": None if kwargs.get("subnet_id") else template.get("NetworkInterfaces"),
+        "nics": template.get("NetworkInterfaces"),  # a subnet that is asked for wins over the one in there
     }
     return {**kwargs, **{name: value for name, value in taken.items() if value and not kwargs.get(name)}}
 
