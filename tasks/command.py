@@ -24,6 +24,7 @@ EVENT_HELP = {
 }
 LOCAL_HELP = {"local": "against the running local cloud (invoke local-cloud) instead of AWS"}
 JSON_HELP = {"json": "print JSON"}
+SUBMISSION_HELP = {"team": "the team's name", "submission": "the submission's name"}
 
 
 def command(**options: Any) -> Callable[[Callable[..., None]], Task[Any]]:

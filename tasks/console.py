@@ -109,7 +109,7 @@ def rows_as_json(rows: Sequence[Any]) -> None:
 
 
 def duration(seconds: float | None) -> str:
-    """A time a person reads: `0.4 s`, `75 s`, `2 h 05 min`."""
+    """A time a person reads: `0.4 s`, `75 s`, `2 h 05 min`, `3 days`."""
     if seconds is None:
         return "-"
     if round(seconds, 1) < 10:
@@ -117,17 +117,23 @@ def duration(seconds: float | None) -> str:
     if round(seconds) < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+def moment(at: datetime) -> str:
+    """A time as a person reads it; UTC, like everything the database holds."""
+    return at.strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _cell(value: object) -> str:
-    """Times are UTC, like everything the database holds."""
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%SZ")
+        return moment(value)
     return cleaned(value)
 
 

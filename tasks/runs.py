@@ -1,15 +1,13 @@
-"""Commands for submissions: submit, train, train-loop, status, leaderboard, logs."""
+"""Commands for submissions: submit, train, train-loop, leaderboard, logs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, command
-
-_SUBMISSION_HELP = {"team": "the team's name", "submission": "the submission's name"}
+from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, SUBMISSION_HELP, command
 
 
-@command(help=EVENT_HELP | LOCAL_HELP | _SUBMISSION_HELP | {"path": "folder with the submission's code"})
+@command(help=EVENT_HELP | LOCAL_HELP | SUBMISSION_HELP | {"path": "folder with the submission's code"})
 def submit(
     team: str,
     submission: str,
@@ -31,7 +29,7 @@ def submit(
     console.next_step(f"invoke train-loop --event {opened.name}{' --local' if local else ''}")
 
 
-@command(help=EVENT_HELP | LOCAL_HELP | _SUBMISSION_HELP)
+@command(help=EVENT_HELP | LOCAL_HELP | SUBMISSION_HELP)
 def train(
     team: str,
     submission: str,
@@ -78,18 +76,6 @@ def train_loop(
 
 
 @command(help=EVENT_HELP | LOCAL_HELP | JSON_HELP)
-def status(event: str | None = None, config: str | None = None, local: bool = False, json: bool = False) -> None:
-    """Show every submission: its state, stage, host, since when, and why it failed.
-
-    Example: invoke status --event iris
-    """
-    from tasks import submissions
-    from tasks.events import open_event
-
-    submissions.print_status(open_event(event, config=config, local=local), as_json=json)
-
-
-@command(help=EVENT_HELP | LOCAL_HELP | JSON_HELP)
 def leaderboard(event: str | None = None, config: str | None = None, local: bool = False, json: bool = False) -> None:
     """Show the scored submissions, best first.
 
@@ -101,7 +87,7 @@ def leaderboard(event: str | None = None, config: str | None = None, local: bool
     submissions.print_leaderboard(open_event(event, config=config, local=local), as_json=json)
 
 
-@command(help=EVENT_HELP | LOCAL_HELP | _SUBMISSION_HELP)
+@command(help=EVENT_HELP | LOCAL_HELP | SUBMISSION_HELP)
 def logs(
     team: str,
     submission: str,

@@ -34,15 +34,6 @@ def find(event: EventConfig, *, team: str, name: str) -> SubmissionRow:
     return row
 
 
-def print_status(event: EventConfig, *, as_json: bool) -> None:
-    rows = open_catalogue(event).submissions(event.name)
-    if as_json:
-        console.rows_as_json(rows)
-        return
-    columns = ("id", "team", "submission", "state", "stage", "host", "since", "took", "reason")
-    console.table(f"submissions of {event.name}", columns, [_status_cells(row) for row in rows])
-
-
 def print_leaderboard(event: EventConfig, *, as_json: bool) -> None:
     board = open_catalogue(event).leaderboard(event.name)
     if as_json:
@@ -105,12 +96,6 @@ def _python(event: EventConfig) -> str:
     if event.worker.worker_type == "conda":
         return str(environment_prefix(event.worker) / "bin" / "python")
     return sys.executable
-
-
-def _status_cells(row: SubmissionRow) -> tuple[object, ...]:
-    stage = f"place {row.queue_position}" if row.queue_position else row.stage
-    return (row.submission_id, row.team, row.submission, row.state, stage, row.host_id, row.since or row.submitted_at,
-            _took(row), row.reason)  # fmt: skip
 
 
 def _took(row: SubmissionRow) -> str:

@@ -43,6 +43,8 @@ def test_control_sequences_never_reach_the_terminal(text: str, shown: str) -> No
         (120, "2 min"),
         (7140, "119 min"),
         (7500, "2 h 05 min"),
+        (47 * 3600, "47 h 00 min"),
+        (50 * 3600, "2 days"),
     ],
 )
 def test_a_duration_is_written_as_a_person_says_it(seconds: float | None, shown: str) -> None:
