@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+RAMP_VENV := .venv-ramp
+RAMP_READY := $(RAMP_VENV)/.ready
+RAMP_DATABASE := tests/data/ramp_database
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
@@ -21,6 +24,14 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
+# RAMP's own database package, which the tests serve; its libraries are too old to share an environment with ours
+$(RAMP_READY): $(RAMP_DATABASE)/requirements.lock
+	@echo "Installing ramp-database for the tests into $(RAMP_VENV) (once) ..." >&2
+	@$(PYTHON) -m venv --clear $(RAMP_VENV)
+	@$(RAMP_VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+		-r $(RAMP_DATABASE)/requirements.lock
+	@touch $(RAMP_READY)
+
 demo: $(READY) ## a whole event on an embedded cloud, from nothing to a leaderboard
 	@$(BIN)/invoke demo
 
@@ -31,15 +42,18 @@ check: $(READY) ## ruff, mypy, import rules, unit tests
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest -q -n $(JOBS) tests/unit
 
-test: $(READY) ## every test
+test: $(READY) $(RAMP_READY) ## every test
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile tests
 
 bench: $(READY) ## the figures of docs/benchmarks.md, measured here (five minutes)
 	@$(BIN)/python -m benchmarks --json build/benchmarks.json --table docs/benchmarks.md
 
-lock: ## renew requirements.lock (needs uv on PATH)
+lock: ## renew the lock files (needs uv on PATH)
 	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-header --upgrade --quiet \
 		--output-file requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --upgrade --quiet \
+		--override $(RAMP_DATABASE)/overrides.txt \
+		--output-file $(RAMP_DATABASE)/requirements.lock $(RAMP_DATABASE)/requirements.in
 
-clean: ## remove the virtual environment and caches (.rampart stays: keys, queues, stack outputs)
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+clean: ## remove the virtual environments and caches (.rampart stays: keys, queues, stack outputs)
+	rm -rf $(VENV) $(RAMP_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
