@@ -201,13 +201,11 @@ def claimed_of(value: StageValue) -> Claimed:
 class Adopted:
     """A run whose dispatcher went away, with the last value it left.
 
-    `has_ended`: its result stands, only its host has not been given back. `losses` counts the earlier runs of its
-    generation that were lost with their host.
+    `has_ended`: its result stands, only its host has not been given back.
     """
 
     value: StageValue
     has_ended: bool = False
-    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,15 @@ _TABLE: tuple[tuple[type[RampartError], Blame, Cause], ...] = (
 )
 
 
+CANCELLED = "cancelled by the organiser"
+"""What the team is told of a submission that the organiser ended."""
+
+
+def cancelled(work: Work) -> Failed:
+    """Say that the organiser ended a run: no fault of anybody's, but the word for it is the organiser's."""
+    return Failed(work=work, blame=Blame.ORGANISER, cause=Cause.CANCELLED, message=CANCELLED)
+
+
 def failed_by(error: RampartError, work: Work) -> Failed:
     """Say whose fault an error of ours is; the first row of the table that fits decides."""
     blame, cause = next((blame, cause) for kind, blame, cause in _TABLE if isinstance(error, kind))

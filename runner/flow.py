@@ -120,12 +120,15 @@ class Run:
     def _outcome_of(self, error: BaseException) -> Failed | None:
         if self._interruption.asked:  # what broke because everything was told to stop is no failure of the run
             return None
-        if self._adopted is not None and isinstance(error, _LOST) and self._adopted.losses + 1 < _PLATFORM_ATTEMPTS:
+        if self._adopted is not None and isinstance(error, _LOST) and self._may_be_lost_again():
             self._lost = str(error)
             return None
         if isinstance(error, RampartError):
             return failed_by(error, self._work)
         return self._internal(error)
+
+    def _may_be_lost_again(self) -> bool:
+        return sum(self._store.losses(self._work).values()) + 1 < _PLATFORM_ATTEMPTS
 
     def _internal(self, error: BaseException) -> Failed:
         _log.critical("unexpected error in a run", exc_info=error, extra={"action": "unexpected-error"})

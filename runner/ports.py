@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -97,15 +97,33 @@ class Store(Protocol):
     """
 
     def claim(self, event: str, limit: int) -> list[Claimed]:
-        """Take the `limit` oldest new submissions of an event (state `sent_to_training`); no one else gets them."""
+        """Take the `limit` oldest new submissions of an event (state `sent_to_training`); no one else gets them.
+
+        Those that are held are passed over, and all of a paused event.
+        """
         ...
 
-    def renew(self, lease_tokens: Collection[str]) -> None:
-        """Let the leases that are still ours live on."""
+    def waits(self, event: str) -> bool:
+        """Whether a submission is held until a time that will come, and the event is not paused."""
         ...
 
-    def adopt(self, event: str, limit: int) -> list[Adopted]:
-        """Take up to `limit` runs of an event whose leases ran out, under new ones."""
+    def paused(self, event: str) -> str:
+        """Why nothing of the event is claimed; empty where it is not paused."""
+        ...
+
+    def renew(self, lease_tokens: Collection[str]) -> set[str]:
+        """Let the leases that are still ours live on; gives those whose runs the organiser wants ended."""
+        ...
+
+    def hand_back(self, lease_tokens: Collection[str]) -> None:
+        """Let the leases that are still ours end now: their runs go on and may be adopted."""
+        ...
+
+    def adopt(self, event: str, limit: int, held: Collection[str] = ()) -> list[Adopted]:
+        """Take up to `limit` runs of an event whose leases ran out or whose owner is dead, under new ones.
+
+        The `held` leases are those the caller is still at, whatever became of them.
+        """
         ...
 
     def held_elsewhere(self, event: str, lease_tokens: Collection[str]) -> bool:
@@ -131,8 +149,24 @@ class Store(Protocol):
         """Write the failure's state and message in one transaction; a late one as `record_scored` does."""
         ...
 
-    def requeue(self, claimed: Claimed, reason: str, cause: Cause | None = None) -> None:
-        """Give an unfinished submission back to the queue: state `new`. `cause` where the run was lost."""
+    def losses(self, work: Work) -> Mapping[Cause, int]:
+        """Count the earlier runs of the run's generation that were lost, by cause."""
+        ...
+
+    def requeue(
+        self,
+        claimed: Claimed,
+        reason: str,
+        cause: Cause | None = None,
+        *,
+        wait_s: float = 0.0,
+        on_demand: bool = False,
+    ) -> None:
+        """Give an unfinished submission back to the queue: state `new`. `cause` where the run was lost.
+
+        It is held for `wait_s` with the reason; its next run gets a host `on_demand`. One that the organiser wants
+        ended ends as cancelled instead.
+        """
         ...
 
     def released(self, work: Work) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, literal, select, update
 
 from contracts.errors import UnknownName
 from contracts.work import Work
+from runner.store import holds
 from runner.store.own_tables import runs, transitions
 from runner.store.rows import RunEnd
 from runner.store.tables import (
@@ -25,13 +26,38 @@ from runner.store.tables import (
 from runner.store.times import naive_utc
 
 
-def oldest_new(connection: Connection, event: str, limit: int, only: tuple[str, str] | None = None) -> Sequence[Any]:
-    """Lock and give the rows to claim, of all or of `only` one team's submission of that name.
+def oldest_new(
+    connection: Connection, event: str, limit: int, now: datetime, only: tuple[str, str] | None = None
+) -> Sequence[Any]:
+    """Lock and give the rows to claim by the database's `now`, of all or of `only` one team's submission of that name.
 
+    Held ones are passed over, and all of a paused event, but for the `only` one, which somebody asked for by name.
     On PostgreSQL those another dispatcher is just taking are passed over.
     """
-    query = (
-        select(submissions.c.id, submissions.c.name, teams.c.name.label("team"))
+    query = _new_of(
+        event, submissions.c.id, submissions.c.name, teams.c.name.label("team"), holds.on_demand().label("on_demand")
+    )
+    query = query.order_by(submissions.c.submission_timestamp, submissions.c.id).limit(limit)
+    query = query.with_for_update(of=submissions, skip_locked=True)
+    if only is not None:
+        query = query.where(teams.c.name == only[0], submissions.c.name == only[1])
+    else:
+        query = query.where(holds.may_be_claimed(now))
+    return connection.execute(query).all()
+
+
+def waits(connection: Connection, event: str) -> bool:
+    """Whether a submission of the event is held until a time that will come."""
+    return (
+        connection.execute(_new_of(event, submissions.c.id).where(holds.waits_for_a_time()).limit(1)).first()
+        is not None
+    )
+
+
+def _new_of(event: str, *columns: Any) -> Select[Any]:
+    return (
+        select(*columns)
+        .select_from(submissions)
         .join(event_teams, event_teams.c.id == submissions.c.event_team_id)
         .join(teams, teams.c.id == event_teams.c.team_id)
         .join(events, events.c.id == event_teams.c.event_id)
@@ -40,13 +66,7 @@ def oldest_new(connection: Connection, event: str, limit: int, only: tuple[str, 
             submissions.c.state == State.NEW.value,
             submissions.c.name != func.coalesce(events.c.ramp_sandbox_name, ""),
         )
-        .order_by(submissions.c.submission_timestamp, submissions.c.id)
-        .limit(limit)
-        .with_for_update(of=submissions, skip_locked=True)
     )
-    if only is not None:
-        query = query.where(teams.c.name == only[0], submissions.c.name == only[1])
-    return connection.execute(query).all()
 
 
 def check_event(connection: Connection, event: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select, text, update
 
+from contracts.work import Cause, Work
 from runner.store.own_tables import runs
 from runner.store.tables import event_teams, events, submissions, teams
 
@@ -30,9 +31,9 @@ def database_now(connection: Connection) -> datetime:
     return found
 
 
-def lease_of(connection: Connection, owner: str, lease_s: float) -> dict[str, Any]:
-    """Give the columns that make a run `owner`'s; each run needs a token of its own besides."""
-    return {"lease_owner": owner, "lease_expires_at": database_now(connection) + timedelta(seconds=lease_s)}
+def lease_of(owner: str, now: datetime, lease_s: float) -> dict[str, Any]:
+    """Give the columns that make a run `owner`'s from `now` on; each run needs a token of its own besides."""
+    return {"lease_owner": owner, "lease_expires_at": now + timedelta(seconds=lease_s)}
 
 
 def renew(connection: Connection, tokens: Collection[str], lease_s: float) -> None:
@@ -41,11 +42,36 @@ def renew(connection: Connection, tokens: Collection[str], lease_s: float) -> No
     connection.execute(update(runs).where(still_held).values(lease_expires_at=expires_at))
 
 
-def expired(connection: Connection, event: str, limit: int) -> Sequence[Any]:
-    """Lock and give the runs of an event whose dispatcher went away, oldest first."""
+def to_be_cancelled(connection: Connection, tokens: Collection[str]) -> set[str]:
+    """Give those of the tokens whose runs the organiser wants ended."""
+    asked = runs.c.cancel_asked_at.is_not(None) & runs.c.ended_at.is_(None)
+    return set(connection.scalars(select(runs.c.lease_token).where(runs.c.lease_token.in_(tokens), asked)))
+
+
+def end_now(connection: Connection, tokens: Collection[str]) -> None:
+    """Let leases end for whoever adopts their runs."""
+    still_held = runs.c.lease_token.in_(tokens) & runs.c.lease_expires_at.is_not(None)
+    connection.execute(update(runs).where(still_held).values(lease_expires_at=database_now(connection)))
+
+
+def other_owners(connection: Connection, event: str, owner: str) -> Sequence[str]:
+    """Give all but `owner` that hold a run of the event."""
+    query = _of_event(event, runs.c.lease_owner).where(runs.c.lease_expires_at.is_not(None))
+    return connection.scalars(query.where(runs.c.lease_owner != owner).distinct()).all()
+
+
+def orphans(
+    connection: Connection, event: str, limit: int, *, dead: Collection[str], held: Collection[str]
+) -> Sequence[Any]:
+    """Lock and give the runs of an event whose lease ran out or whose owner is `dead`, oldest first.
+
+    Those under the `held` tokens are passed over: their owner asks, who could not renew them in time.
+    """
+    ran_out = runs.c.lease_expires_at <= database_now(connection)
+    nobodys = runs.c.lease_expires_at.is_not(None) & runs.c.lease_owner.in_(dead)
     query = (
         _of_event(event, runs, submissions.c.name.label("submission"), teams.c.name.label("team"))
-        .where(runs.c.lease_expires_at <= database_now(connection))
+        .where(ran_out | nobodys, runs.c.lease_token.not_in(held))
         .order_by(runs.c.id)
         .limit(limit)
         .with_for_update(of=runs, skip_locked=True)
@@ -61,15 +87,19 @@ def held_elsewhere(connection: Connection, event: str, own: Collection[str]) -> 
     return connection.execute(query.limit(1)).first() is not None
 
 
-def losses(connection: Connection, run: Any) -> int:
-    """Count the earlier runs of the run's generation that were lost with their host."""
-    query = select(func.count()).where(
-        runs.c.submission_id == run.submission_id,
-        runs.c.generation == run.generation,
-        runs.c.attempt < run.attempt,
-        runs.c.cause.is_not(None),
+def losses(connection: Connection, work: Work) -> dict[Cause, int]:
+    """Count the earlier runs of the run's generation that were lost, by cause."""
+    query = (
+        select(runs.c.cause, func.count())
+        .where(
+            runs.c.submission_id == work.submission_id,
+            runs.c.generation == work.generation,
+            runs.c.attempt < work.attempt,
+            runs.c.cause.is_not(None),
+        )
+        .group_by(runs.c.cause)
     )
-    return int(connection.execute(query).scalar_one())
+    return {Cause(cause): count for cause, count in connection.execute(query)}
 
 
 def _of_event(event: str, *columns: Any) -> Select[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,11 +15,14 @@ from contracts.errors import KitInvalid, LeaseLost, RunOver, SubmissionInvalid, 
 from contracts.event import EventConfig
 from contracts.instance import Launch
 from contracts.work import Adopted, Blame, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
+from runner import retry
+from runner.faults import cancelled
 from runner.kit import KitDescription
 from runner.progress import Stage
 from runner.store import journal
 from runner.store.leases import LEASE_S, new_token
 from runner.store.messages import error_message, state_of, storable
+from runner.store.pausing import pause_reason
 from runner.store.ranking import ranked
 from runner.store.rows import FailureRow, Leaderboard, LeaderboardRow, RunEnd, SubmissionRow
 from runner.store.submission_folder import check_name, staged
@@ -45,6 +49,13 @@ class _Run:
     launch: Launch | None = None
     lease_token: str = ""
     lease_expires_at: datetime | None = None
+    is_to_end: bool = False
+
+
+@dataclass
+class _Hold:
+    until: datetime
+    on_demand: bool
 
 
 @dataclass
@@ -57,6 +68,7 @@ class _Submission:
     error: str = ""
     runs: list[_Run] = field(default_factory=list)
     scored: Scored | None = None
+    hold: _Hold | None = None
 
 
 class MemoryStore:
@@ -71,6 +83,8 @@ class MemoryStore:
         self._kit: KitDescription | None = None
         self._teams: set[str] = set()
         self._submissions: dict[int, _Submission] = {}
+        self._organiser_errors = 0
+        self._pause_reason = ""
 
     # The Store
 
@@ -79,8 +93,11 @@ class MemoryStore:
         with self._lock:
             kit = self._described(event)
             now = self._clock()
-            waiting = [one for one in self._in_order() if one.state is State.NEW][: max(0, limit)]
-            return [self._claimed(one, kit, now) for one in waiting]
+            if self._pause_reason:
+                return []
+            waiting = [one for one in self._in_order() if one.state is State.NEW]
+            free = [one for one in waiting if one.hold is None or one.hold.until <= now]
+            return [self._claimed(one, kit, now) for one in free[: max(0, limit)]]
 
     def claim_one(self, event: str, team: str, submission: str) -> Claimed | None:
         """Take the one submission if it is new, whatever stands before it."""
@@ -90,6 +107,30 @@ class MemoryStore:
                 if (one.team, one.name, one.state) == (team, submission, State.NEW):
                     return self._claimed(one, kit, self._clock())
         return None
+
+    def waits(self, event: str) -> bool:
+        """Whether a submission is held until a time that will come, and the event is not paused."""
+        with self._lock:
+            self._described(event)
+            held = any(one.state is State.NEW and one.hold is not None for one in self._submissions.values())
+            return held and not self._pause_reason
+
+    def paused(self, event: str) -> str:
+        """Why nothing is claimed; empty where the event is not paused."""
+        with self._lock:
+            self._described(event)
+            return self._pause_reason
+
+    def resume(self, event: str) -> None:
+        """Do what an organiser's wish does to the database: end the pause, and begin to count anew."""
+        with self._lock:
+            self._described(event)
+            self._organiser_errors, self._pause_reason = 0, ""
+
+    def ask_to_end(self, submission_id: int) -> None:
+        """Do what an organiser's wish does to the database: mark the run that goes on as one to be cancelled."""
+        with self._lock:
+            self._submissions[submission_id].runs[-1].is_to_end = True
 
     def stage_started(self, work: Work, stage: Stage, host_id: str = "", *, after: StageValue | None = None) -> None:
         """Note that a run entered a stage; a run that has ended stays as it is."""
@@ -117,22 +158,46 @@ class MemoryStore:
             self._end(work, RunEnd.SCORED, finished.exit)
             submission = self._submissions[work.submission_id]
             submission.state, submission.scored, submission.error = State.SCORED, scored, ""
+            self._organiser_errors = 0
 
     def record_failed(self, failed: Failed) -> None:
         """Keep the failure."""
         with self._lock:
-            run = self._end(failed.work, RunEnd.FAILED, failed.exit)
-            run.blame, run.cause = failed.blame, failed.cause
-            run.message = storable(failed.message)
-            submission = self._submissions[failed.work.submission_id]
-            submission.state, submission.error = state_of(failed), error_message(failed)
+            self._end_failed(failed)
+            if failed.blame is Blame.PARTICIPANT:
+                self._organiser_errors = 0
+            elif failed.blame is Blame.ORGANISER and failed.cause is not Cause.CANCELLED:
+                self._organiser_errors += 1
+                if retry.pauses_event(self._organiser_errors) and not self._pause_reason:
+                    self._pause_reason = pause_reason(self._organiser_errors, storable(failed.message))
 
-    def requeue(self, claimed: Claimed, reason: str, cause: Cause | None = None) -> None:
-        """Give an unfinished submission back to the queue: state `new`."""
+    def losses(self, work: Work) -> dict[Cause, int]:
+        """Count the earlier runs of the run's generation that were lost, by cause."""
         with self._lock:
+            earlier = self._submissions[work.submission_id].runs[: work.attempt - 1]
+            of_generation = (run for run in earlier if run.work.generation == work.generation)
+            return dict(Counter(run.cause for run in of_generation if run.cause is not None))
+
+    def requeue(
+        self,
+        claimed: Claimed,
+        reason: str,
+        cause: Cause | None = None,
+        *,
+        wait_s: float = 0.0,
+        on_demand: bool = False,
+    ) -> None:
+        """Give an unfinished submission back to the queue, held for `wait_s`; one that is to be cancelled ends."""
+        with self._lock:
+            if self._run(claimed.work).is_to_end and self._run(claimed.work).ended_at is None:
+                self._end_failed(cancelled(claimed.work))
+                return
             run = self._end(claimed.work, RunEnd.REQUEUED)
-            run.message, run.cause = reason, cause
-            self._submissions[claimed.work.submission_id].state = State.NEW
+            run.message, run.cause = storable(reason), cause
+            submission = self._submissions[claimed.work.submission_id]
+            submission.state = State.NEW
+            if wait_s > 0 or on_demand:
+                submission.hold = _Hold(self._clock() + timedelta(seconds=wait_s), on_demand)
 
     def released(self, work: Work) -> None:
         """The run that ended has no host any more: its lease ends."""
@@ -141,21 +206,34 @@ class MemoryStore:
             if run.ended_at is not None and run.lease_token == work.lease_token:
                 run.lease_expires_at = None
 
-    def renew(self, lease_tokens: Collection[str]) -> None:
-        """Let the leases that are still ours live on."""
+    def renew(self, lease_tokens: Collection[str]) -> set[str]:
+        """Let the leases that are still ours live on; gives those whose runs are to be ended."""
         with self._lock:
             expires_at = self._clock() + self._lease
+            ours = [run for run in self._leased() if run.lease_token in lease_tokens]
+            for run in ours:
+                run.lease_expires_at = expires_at
+            return {run.lease_token for run in ours if run.is_to_end and run.ended_at is None}
+
+    def hand_back(self, lease_tokens: Collection[str]) -> None:
+        """Let the leases that are still ours end now."""
+        with self._lock:
+            now = self._clock()
             for run in self._leased():
                 if run.lease_token in lease_tokens:
-                    run.lease_expires_at = expires_at
+                    run.lease_expires_at = now
 
-    def adopt(self, event: str, limit: int) -> list[Adopted]:
+    def adopt(self, event: str, limit: int, held: Collection[str] = ()) -> list[Adopted]:
         """Take the oldest `limit` runs whose dispatcher went away."""
         with self._lock:
             self._described(event)
             now = self._clock()
-            expired = [run for run in self._leased() if run.lease_expires_at is None or run.lease_expires_at <= now]
-            return [self._adopted(run, now) for run in expired[: max(0, limit)]]
+            orphans = [
+                run
+                for run in self._leased()
+                if (run.lease_expires_at is None or run.lease_expires_at <= now) and run.lease_token not in held
+            ]
+            return [self._adopted(run, now) for run in orphans[: max(0, limit)]]
 
     def held_elsewhere(self, event: str, lease_tokens: Collection[str]) -> bool:
         """Whether a run goes on, or waits to be adopted, under another lease than these."""
@@ -260,7 +338,9 @@ class MemoryStore:
             run=(generation, len(submission.runs) + 1),
             expected=(kit.folds, tuple(one.name for one in kit.score_types)),
             lease_token=new_token(),
+            on_demand=submission.hold is not None and submission.hold.on_demand,
         )
+        submission.hold = None
         run = _Run(work, started_at=now, since=now, value=Claimed(work, now))
         run.lease_token, run.lease_expires_at = work.lease_token, now + self._lease
         submission.runs.append(run)
@@ -274,11 +354,9 @@ class MemoryStore:
     def _adopted(self, run: _Run, now: datetime) -> Adopted:
         run.lease_token, run.lease_expires_at = new_token(), now + self._lease
         assert run.value is not None  # noqa: S101 - a claim leaves one
-        earlier = self._submissions[run.work.submission_id].runs[: run.work.attempt - 1]
-        losses = sum(one.work.generation == run.work.generation and one.cause is not None for one in earlier)
         value = journal.loaded(journal.dumped(run.value), run.lease_token)
         assert value is not None  # noqa: S101 - it was dumped just now
-        return Adopted(value, has_ended=run.ended_at is not None, losses=losses)
+        return Adopted(value, has_ended=run.ended_at is not None)
 
     def _run(self, work: Work) -> _Run:
         return self._submissions[work.submission_id].runs[work.attempt - 1]
@@ -295,6 +373,13 @@ class MemoryStore:
         now = self._clock()
         run.steps[run.stage] = run.steps.get(run.stage, 0.0) + (now - run.since).total_seconds()
         run.stage, run.since = stage, now
+
+    def _end_failed(self, failed: Failed) -> None:
+        run = self._end(failed.work, RunEnd.FAILED, failed.exit)
+        run.blame, run.cause = failed.blame, failed.cause
+        run.message = storable(failed.message)
+        submission = self._submissions[failed.work.submission_id]
+        submission.state, submission.error = state_of(failed), error_message(failed)
 
     def _end(self, work: Work, end: RunEnd, exit: JobExit | None = None) -> _Run:
         run = self._run(work)

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Row, insert, update
 
 from contracts.event import EventConfig
 from contracts.instance import Launch
-from contracts.work import Adopted, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
+from contracts.work import Adopted, Blame, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
+from runner.faults import cancelled
 from runner.progress import Stage
-from runner.store import claiming, journal, launching, leases, results, run_rows
+from runner.store import claiming, holds, journal, launching, leases, pausing, results, run_rows
 from runner.store.database import Database
 from runner.store.messages import error_message, state_of, storable
 from runner.store.own_tables import runs
@@ -25,9 +26,9 @@ from runner.store.work_order import work_order
 class SqlStore:
     """The Store of one event on SQLite or PostgreSQL; every method is one transaction.
 
-    `clock` gives aware datetimes; leases live `lease_s` by the database's time and show `owner`. Every method may
-    raise StoreUnavailable, and those that write about a run raise LeaseLost when somebody else has adopted it, RunOver
-    when it has ended already.
+    `clock` gives aware datetimes; leases live `lease_s` by the database's time and show `owner`, and end with an owner
+    that `is_dead`. Every method may raise StoreUnavailable, and those that write about a run raise LeaseLost when
+    somebody else has adopted it, RunOver when it has ended already.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class SqlStore:
         clock: Callable[[], datetime],
         *,
         owner: str = "",
+        is_dead: Callable[[str], bool] = lambda _: False,
         lease_s: float = leases.LEASE_S,
     ) -> None:
         self.database = Database(url)
         self._event = event
         self._clock = clock
         self._owner = owner
+        self._is_dead = is_dead
         self._lease_s = lease_s
 
     def claim(self, event: str, limit: int) -> list[Claimed]:
@@ -54,6 +57,16 @@ class SqlStore:
     def claim_one(self, event: str, team: str, submission: str) -> Claimed | None:
         """Take the one submission if it is new, whatever stands before it; raises UnknownName as `claim` does."""
         return next(iter(self._claim(event, 1, (team, submission))), None)
+
+    def waits(self, event: str) -> bool:
+        """Whether a submission is held until a time that will come, and the event is not paused."""
+        with self.database.reading() as connection:
+            return claiming.waits(connection, event)
+
+    def paused(self, event: str) -> str:
+        """Why nothing of the event is claimed; empty where it is not paused."""
+        with self.database.reading() as connection:
+            return pausing.paused(connection, event)
 
     def stage_started(self, work: Work, stage: Stage, host_id: str = "", *, after: StageValue | None = None) -> None:
         """Note that a run entered a stage, with the value of the stage `after` which it did.
@@ -100,30 +113,52 @@ class SqlStore:
                     "error_msg": "",
                 }
                 results.set_state(connection, work.submission_id, State.SCORED, queue_position=-1, **summary)
+                pausing.forget_organisers_errors(connection, work.event)
         if not counts:
             raise run_rows.run_over(work)
 
     def record_failed(self, failed: Failed) -> None:
         """Write the failure; fold scores and messages stay as they were, as in RAMP. Late ones as `record_scored`."""
-        work, message = failed.work, storable(failed.message)
-        summary: dict[str, Any] = {"error_msg": error_message(failed)}
-        if failed.exit is not None:
-            summary["max_ram"] = failed.exit.peak_memory_bytes / 2**20
-        why = {"message": message, "cause": failed.cause.value, "blame": failed.blame.value}
         with self.database.writing() as connection:
-            counts = self._end_run(connection, work, RunEnd.FAILED, exit=failed.exit, kept=message, why=why)
-            if counts:
-                results.set_state(connection, work.submission_id, state_of(failed), queue_position=-1, **summary)
+            counts = self._end_failed(connection, failed)
+            if counts and failed.blame is Blame.PARTICIPANT:
+                pausing.forget_organisers_errors(connection, failed.work.event)
+            elif counts and failed.blame is Blame.ORGANISER and failed.cause is not Cause.CANCELLED:
+                now = naive_utc(self._clock())
+                pausing.note_organisers_error(connection, failed.work.event, storable(failed.message), now)
         if not counts:
-            raise run_rows.run_over(work)
+            raise run_rows.run_over(failed.work)
 
-    def requeue(self, claimed: Claimed, reason: str, cause: Cause | None = None) -> None:
-        """Give an unfinished submission back to the queue; its place is that of its submission time."""
-        why = {"message": reason} if cause is None else {"message": reason, "cause": cause.value}
+    def losses(self, work: Work) -> dict[Cause, int]:
+        """Count the earlier runs of the run's generation that were lost, by cause."""
+        with self.database.reading() as connection:
+            return leases.losses(connection, work)
+
+    def requeue(
+        self,
+        claimed: Claimed,
+        reason: str,
+        cause: Cause | None = None,
+        *,
+        wait_s: float = 0.0,
+        on_demand: bool = False,
+    ) -> None:
+        """Give an unfinished submission back to the queue, held for `wait_s`; its place is that of its submission time.
+
+        One that the organiser wants ended ends instead.
+        """
+        work, message = claimed.work, storable(reason)
+        why = {"message": message} if cause is None else {"message": message, "cause": cause.value}
         with self.database.writing() as connection:
-            if self._end_run(connection, claimed.work, RunEnd.REQUEUED, kept=reason, why=why):
+            run = run_rows.found(connection, work)
+            if run.ended_at is None and run.cancel_asked_at is not None:
+                self._end_failed(connection, cancelled(work))
+            elif self._end_run(connection, work, RunEnd.REQUEUED, kept=message, why=why):
                 untouched = {"sent_to_training_timestamp": None, "training_timestamp": None, "queue_position": -1}
-                results.set_state(connection, claimed.work.submission_id, State.NEW, **untouched)
+                results.set_state(connection, work.submission_id, State.NEW, **untouched)
+                if wait_s > 0 or on_demand:
+                    now = leases.database_now(connection)
+                    holds.hold(connection, work.submission_id, message, now=now, wait_s=wait_s, on_demand=on_demand)
 
     def released(self, work: Work) -> None:
         """The run that ended has no host any more: its lease ends."""
@@ -132,20 +167,28 @@ class SqlStore:
             ended = runs.c.ended_at.is_not(None)
             connection.execute(update(runs).where(is_ours, ended).values(lease_expires_at=None))
 
-    def renew(self, lease_tokens: Collection[str]) -> None:
-        """Let the leases that are still ours live on, in one update."""
+    def renew(self, lease_tokens: Collection[str]) -> set[str]:
+        """Let the leases that are still ours live on, in one update; gives those whose runs are to be ended."""
         with self.database.writing() as connection:
             leases.renew(connection, lease_tokens, self._lease_s)
+            return leases.to_be_cancelled(connection, lease_tokens)
 
-    def adopt(self, event: str, limit: int) -> list[Adopted]:
+    def hand_back(self, lease_tokens: Collection[str]) -> None:
+        """Let the leases that are still ours end now."""
+        with self.database.writing() as connection:
+            leases.end_now(connection, lease_tokens)
+
+    def adopt(self, event: str, limit: int, held: Collection[str] = ()) -> list[Adopted]:
         """Take the oldest `limit` runs whose dispatcher went away, under leases of our own."""
         if limit < 1:
             return []
         with self.database.reading() as connection:  # nearly always there is none, and readers disturb nobody
-            if not leases.expired(connection, event, 1):
+            dead = [owner for owner in leases.other_owners(connection, event, self._owner) if self._is_dead(owner)]
+            if not leases.orphans(connection, event, 1, dead=dead, held=held):
                 return []
         with self.database.writing() as connection:
-            return [self._adopted(connection, run) for run in leases.expired(connection, event, limit)]
+            found = leases.orphans(connection, event, limit, dead=dead, held=held)
+            return [self._adopted(connection, run) for run in found]
 
     def held_elsewhere(self, event: str, lease_tokens: Collection[str]) -> bool:
         """Whether a run of the event goes on, or waits to be adopted, under another lease than these."""
@@ -173,7 +216,8 @@ class SqlStore:
     def _claim(self, event: str, limit: int, only: tuple[str, str] | None = None) -> list[Claimed]:
         now = self._clock()
         with self.database.writing() as connection:
-            waiting = claiming.oldest_new(connection, event, limit, only)
+            database_now = leases.database_now(connection)
+            waiting = claiming.oldest_new(connection, event, limit, database_now, only)
             if not waiting:
                 claiming.check_event(connection, event)
                 return []
@@ -190,10 +234,13 @@ class SqlStore:
                     run=numbers[row.id],
                     expected=expected[row.id],
                     lease_token=leases.new_token(),
+                    on_demand=bool(row.on_demand),
                 )
                 for row in waiting
             ]
-            lease = leases.lease_of(connection, self._owner, self._lease_s)
+            if any(row.on_demand is not None for row in waiting):
+                holds.lift(connection, ids)
+            lease = leases.lease_of(self._owner, database_now, self._lease_s)
             connection.execute(insert(runs), [self._new_run(work, now, lease) for work in works])
             claiming.note_claims(connection, works, now)
         return [Claimed(work, now) for work in works]
@@ -210,20 +257,21 @@ class SqlStore:
             "steps_s": {},
             "host_id": "",
             "image_id": "",
+            "on_demand": work.on_demand,
             "started_at": naive_utc(now),
             "message": "",
         }
 
     def _adopted(self, connection: Connection, run: Row[Any]) -> Adopted:
         token = leases.new_token()
-        lease = leases.lease_of(connection, self._owner, self._lease_s) | {"lease_token": token}
+        lease = leases.lease_of(self._owner, leases.database_now(connection), self._lease_s) | {"lease_token": token}
         connection.execute(update(runs).where(runs.c.id == run.id).values(lease))
         detail = f"adopted by {self._owner} from {run.lease_owner}"
         run_rows.note(connection, run.id, run.stage, run.stage, naive_utc(self._clock()), detail)
         value = journal.loaded(run.journal, token)
         if value is None:  # every later stage finds done what was done of it
             value = Claimed(self._work_of(connection, run, token), aware(run.started_at))
-        return Adopted(value, has_ended=run.ended_at is not None, losses=leases.losses(connection, run))
+        return Adopted(value, has_ended=run.ended_at is not None)
 
     def _work_of(self, connection: Connection, run: Row[Any], token: str) -> Work:
         """Order the work of a run that was claimed, and nothing more, once again."""
@@ -235,7 +283,20 @@ class SqlStore:
             run=(run.generation, run.attempt),
             expected=claiming.expected_output(connection, [run.submission_id])[run.submission_id],
             lease_token=token,
+            on_demand=run.on_demand,
         )
+
+    def _end_failed(self, connection: Connection, failed: Failed) -> bool:
+        """Close a run that failed, and its submission where that counts."""
+        work, message = failed.work, storable(failed.message)
+        summary: dict[str, Any] = {"error_msg": error_message(failed)}
+        if failed.exit is not None:
+            summary["max_ram"] = failed.exit.peak_memory_bytes / 2**20
+        why = {"message": message, "cause": failed.cause.value, "blame": failed.blame.value}
+        counts = self._end_run(connection, work, RunEnd.FAILED, exit=failed.exit, kept=message, why=why)
+        if counts:
+            results.set_state(connection, work.submission_id, state_of(failed), queue_position=-1, **summary)
+        return counts
 
     def _end_run(
         self,

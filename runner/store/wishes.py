@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, delete, func, select, update
 
 from contracts.errors import AskedWrongly, UnknownName
+from runner.faults import CANCELLED
 from runner.store import results
 from runner.store.claiming import check_event
 from runner.store.database import Database
@@ -17,9 +18,6 @@ from runner.store.own_tables import event_states, holds, runs
 from runner.store.rows import Pause
 from runner.store.tables import ERROR_STATES, State, event_teams, events, submissions, teams
 from runner.store.times import aware, naive_utc
-
-CANCELLED = "cancelled by the organiser"
-"""What the team of a cancelled submission is shown."""
 
 
 class Which(StrEnum):

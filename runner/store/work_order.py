@@ -15,6 +15,7 @@ def work_order(
     run: tuple[int, int],
     expected: tuple[int, tuple[str, ...]],
     lease_token: str,
+    on_demand: bool,
 ) -> Work:
     """Fill in folders and limits. `run` is generation and attempt, `expected` the folds and score types to come."""
     limit = event.worker.memory_limit_mib
@@ -34,4 +35,5 @@ def work_order(
         folds=expected[0],
         score_types=expected[1],
         lease_token=lease_token,
+        on_demand=on_demand,
     )

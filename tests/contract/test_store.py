@@ -303,14 +303,15 @@ def test_only_the_leases_of_others_are_held_elsewhere(bench: Bench) -> None:
     assert not bench.store.held_elsewhere("iris", {token})
 
 
-def test_the_runs_lost_with_their_hosts_are_counted_within_a_generation(bench: Bench) -> None:
+def test_the_runs_that_were_lost_are_counted_by_cause_within_a_generation(bench: Bench) -> None:
     bench.submit("one")
     bench.store.requeue(bench.claim(), "stopped")
-    lost = bench.claim()
-    bench.store.requeue(lost, "its host ended", Cause.HOST_LOST)
-    bench.claim()
-    let_leases_expire(bench)
-    assert [one.losses for one in bench.store.adopt("iris", 5) if not one.has_ended] == [1]
+    bench.store.requeue(bench.claim(), "its host ended", Cause.HOST_LOST)
+    for _ in range(2):
+        bench.store.requeue(bench.claim(), "taken back", Cause.SPOT_RECLAIMED)
+    last = bench.claim()
+    assert bench.store.losses(last.work) == {Cause.HOST_LOST: 1, Cause.SPOT_RECLAIMED: 2}
+    assert bench.store.losses(replace(last.work, generation=2)) == {}
 
 
 def test_a_late_result_of_a_lost_run_is_superseded_by_the_one_that_counts(bench: Bench) -> None:

@@ -50,6 +50,7 @@ class Queue:
         self.requeued: list[Claimed] = []
         self.orphans: list[Adopted] = []
         self.renewed: list[set[str]] = []
+        self.lost: dict[Cause, int] = {}
         self.was_renewed = threading.Event()
         self.let_go: list[int] = []
         self.elsewhere: Callable[[], bool] = lambda: False
@@ -61,11 +62,21 @@ class Queue:
         self.asked.set()
         return taken
 
-    def renew(self, lease_tokens: Collection[str]) -> None:
+    def waits(self, event: str) -> bool:
+        return False
+
+    def paused(self, event: str) -> str:
+        return ""
+
+    def renew(self, lease_tokens: Collection[str]) -> set[str]:
         self.renewed.append(set(lease_tokens))
         self.was_renewed.set()
+        return set()
 
-    def adopt(self, event: str, limit: int) -> list[Adopted]:
+    def hand_back(self, lease_tokens: Collection[str]) -> None:
+        raise AssertionError("nobody asks for that here")
+
+    def adopt(self, event: str, limit: int, held: Collection[str] = ()) -> list[Adopted]:
         taken, self.orphans = self.orphans[:limit], self.orphans[limit:]
         return taken
 
@@ -87,7 +98,12 @@ class Queue:
     def record_failed(self, failed: Failed) -> None:
         self.record(failed)
 
-    def requeue(self, claimed: Claimed, reason: str, cause: Cause | None = None) -> None:
+    def losses(self, work: Work) -> dict[Cause, int]:
+        return self.lost
+
+    def requeue(
+        self, claimed: Claimed, reason: str, cause: Cause | None = None, *, wait_s: float = 0, on_demand: bool = False
+    ) -> None:
         self.requeued.append(claimed)
 
 
@@ -224,7 +240,8 @@ def test_an_adopted_run_whose_host_is_gone_is_queued_again_until_its_third_loss(
     losses: int, requeued: int, failed: int
 ) -> None:
     queue = Queue(waiting=0)
-    queue.orphans = [Adopted(claimed(1), losses=losses)]
+    queue.orphans = [Adopted(claimed(1))]
+    queue.lost = {Cause.HOST_LOST: losses}
     summary = dispatcher(queue, NoHosts(error=HostGone("the instance has ended"))).serve()
     assert (summary.requeued, summary.failed) == (requeued, failed)
     assert queue.let_go == [1]
