@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from contracts.event_values import (
     AllowedCidr,
+    CommandLine,
     Count,
     GitAddress,
     GitRef,
@@ -72,10 +73,12 @@ class Hooks(Section):
     RAMP spells the first one `after_sucessful_training`; both spellings are read.
     """
 
-    after_successful_training: Text | None = None
-    start_training: Text | None = None
-    successful_training: Text | None = None
-    failed_training: Text | None = None
+    after_successful_training: CommandLine | None = None
+    start_training: CommandLine | None = None
+    successful_training: CommandLine | None = None
+    failed_training: CommandLine | None = None
+    update_leaderboards: CommandLine | None = None
+    """Once for all the results that came while it ran before."""
 
 
 class Worker(Section):

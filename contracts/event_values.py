@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
@@ -113,6 +114,16 @@ def _git_address(value: str) -> str:
     return value
 
 
+def _command_line(value: str) -> str:
+    try:
+        words = shlex.split(value)
+    except ValueError as error:
+        raise fault("is no command line: a quote is left open", "close it, or put a backslash before it") from error
+    if not words:
+        raise fault("holds no command", "write a program and its arguments")
+    return value
+
+
 def one_of(*choices: str) -> Callable[[object], object]:
     """Accept a text in any case that is one of `choices`; the remedy lists them."""
 
@@ -141,6 +152,7 @@ SubmissionName = Annotated[
     ),
 ]
 Text = Annotated[str, Field(min_length=1, max_length=2048)]
+CommandLine = Annotated[Text, AfterValidator(_command_line)]
 Region = Annotated[str, AfterValidator(_region)]
 ImageId = Annotated[
     str, _matching(r"ami-[0-9a-f]{8,17}", "is not the id of an AMI", "write it like ami-0abc1234def567890")

@@ -15,6 +15,7 @@ from contracts.event import EventConfig, HungerPolicy
 from contracts.work import Failed, Scored, Work
 from runner.app import make_dispatcher, make_hosts, open_store
 from runner.dispatcher import Dispatcher, Summary
+from runner.hooks import Hooks
 from runner.interruption import Interruption
 from runner.progress import Progress, RunEnded, Stage, StageStarted
 from runner.store import SqlStore, SubmissionRow
@@ -31,11 +32,12 @@ def serve(event: EventConfig, *, hunger_policy: str | None, terminate: bool = Tr
     policy = _policy(hunger_policy)
     interruption = Interruption()
     store = open_store(event)
-    dispatcher = _dispatcher(event, store, interruption, policy)
+    hooks = Hooks(event, os.environ)
+    dispatcher = _dispatcher(event, store, interruption, policy, hooks)
     console.say(f"serving {event.name}: {event.dispatcher.n_workers} at a time")
     if not terminate:
         console.say("Ctrl-C ends the runs and releases their hosts, as with --terminate", style="dim")
-    with _stopped_by_signals(interruption):
+    with _stopped_by_signals(interruption), hooks:
         summary = dispatcher.serve()
     told = f"{summary.scored} scored, {summary.failed} failed"
     if summary.requeued:
@@ -56,11 +58,12 @@ def train_one(event: EventConfig, *, team: str, name: str, local: bool = False) 
         raise _does_not_wait(event, row)
     interruption = Interruption()
     store = open_store(event)
-    dispatcher = _dispatcher(event, store, interruption, None)
+    hooks = Hooks(event, os.environ)
+    dispatcher = _dispatcher(event, store, interruption, None, hooks)
     claimed = store.claim_one(event.name, team, name)
     if claimed is None:  # somebody else has taken it meanwhile
         raise _does_not_wait(event, submissions.find(event, team=team, name=name))
-    with _stopped_by_signals(interruption):
+    with _stopped_by_signals(interruption), hooks:
         ended = dispatcher.run_one(claimed)
     match ended.outcome:
         case Scored(bagged=bagged):
@@ -81,8 +84,12 @@ def _does_not_wait(event: EventConfig, row: SubmissionRow) -> AskedWrongly:
 
 
 def _dispatcher(
-    event: EventConfig, store: SqlStore, interruption: Interruption, policy: HungerPolicy | None
+    event: EventConfig, store: SqlStore, interruption: Interruption, policy: HungerPolicy | None, hooks: Hooks
 ) -> Dispatcher:
+    def observe(progress: Progress) -> None:
+        _tell(progress)
+        hooks(progress)
+
     hosts = make_hosts(
         event,
         outputs=stack.outputs_of(event),
@@ -91,7 +98,7 @@ def _dispatcher(
         launches=store,
     )
     return make_dispatcher(
-        event, store=store, hosts=hosts, interruption=interruption, observe=_tell, hunger_policy=policy
+        event, store=store, hosts=hosts, interruption=interruption, observe=observe, hunger_policy=policy
     )
 
 

@@ -29,6 +29,8 @@ worker:
     logs_dir: {deployment}/events/iris_ramp_test/logs
     predictions_dir: {deployment}/events/iris_ramp_test/predictions
     timeout: 14400
+    hooks:
+        after_sucessful_training: cd {deployment}/events;echo $RAMPART_EVENT $RAMPART_STATE $RAMPART_SCORE_TYPE > hooked
 dispatcher:
     hunger_policy: exit
     n_workers: 2
@@ -95,6 +97,7 @@ def test_an_existing_ramp_event_for_conda_trains_a_submission_without_a_change(d
     assert all(score is not None for (score,) in bagged)
     events = folder / "events" / "iris_ramp_test"
     assert (events / "predictions" / "submission_000000001" / "fold_0" / "y_pred_test.npz").is_file()
+    assert (folder / "events" / "hooked").read_text() == "iris_ramp_test scored acc\n"
     assert "trees" not in (events / "logs" / "submission_000000001" / "log").name
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.errors import BadConfiguration
 from contracts.event import EventConfig, FolderKit, GitKit, HungerPolicy
 from contracts.event_file import load_event
 
@@ -300,3 +301,9 @@ def test_no_secret_is_shown_by_the_event(load: Load, deployment: Path) -> None:
     for text in (repr(event), str(event), event.model_dump_json(), str(event.model_dump()), str(event.warnings)):
         assert "hunter2" not in text
         assert "AKIA" not in text
+
+
+@pytest.mark.parametrize("line", ["'tell \"the team'", '"  "'])
+def test_a_hook_that_is_no_command_line_is_refused(load: Load, line: str) -> None:
+    with pytest.raises(BadConfiguration, match=r"worker\.hooks\.start_training"):
+        load(RAMP + f"worker: {{worker_type: aws, hooks: {{start_training: {line}}}}}")
