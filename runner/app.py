@@ -13,10 +13,11 @@ from contracts.errors import AskedWrongly
 from contracts.event import EventConfig, HungerPolicy
 from contracts.image import ImageReference
 from contracts.stack import StackOutputs
+from contracts.work import Provisioned
 from runner.dispatcher import Dispatcher, Pace
 from runner.hosts import Ec2Hosts, HostKey
 from runner.interruption import Interruption
-from runner.ports import Hosts, Launches
+from runner.ports import Hosts, Launches, Transport
 from runner.progress import Observer
 from runner.store import Catalogue, Database, SqlStore, Wishes, upgrade
 
@@ -93,6 +94,24 @@ def make_hosts(
     return make()
 
 
+def connect_to(event: EventConfig, provisioned: Provisioned) -> Transport:
+    """Open a connection of one's own to the host of a run. Raises HostUnreachable."""
+    from runner.workers.conda import THIS_MACHINE
+
+    if provisioned.host.host_id == THIS_MACHINE:
+        from clients.local import LocalTransport
+
+        return LocalTransport(event.state_dir / "host")
+    from clients import ssh
+
+    return ssh.connect(provisioned.host, ssh_config=_ssh_config())
+
+
+def _ssh_config() -> Path | None:
+    named = os.environ.get(SSH_CONFIG_VARIABLE)
+    return Path(named) if named else None
+
+
 def _open_database(event: EventConfig) -> Database:
     database = Database(event.database_url.get_secret_value())
     upgrade(database)
@@ -128,11 +147,10 @@ def _ec2_hosts(
         image=image,
         security_group_id=instances.security_group_id(named) if named else None,
     )
-    config = os.environ.get(SSH_CONFIG_VARIABLE)
     return Ec2Hosts(
         settings,
         instances,
-        connect=partial(ssh.connect, ssh_config=Path(config) if config else None),
+        connect=partial(ssh.connect, ssh_config=_ssh_config()),
         new_host_key=lambda: HostKey(*new_host_key()),
         now=now,
         interruption=interruption,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 from contracts.work import HostLayout, Work
+from runner.job import follow as follower
 from runner.job.supervise import MARK
 
 SUPERVISOR = "supervise.py"
@@ -96,9 +100,19 @@ def wait(layout: HostLayout, job_dir: str) -> tuple[str, ...]:
     return ("sh", "-c", _WAIT, "sh", job_dir, layout.python, SUPERVISOR)
 
 
+def follow(layout: HostLayout, job_dir: str, offset: int) -> tuple[str, ...]:
+    """Print the job's log from a byte on, as it grows, until the job ends."""
+    return (layout.python, "-I", "-c", _follower(), job_dir, str(offset))
+
+
 def end(layout: HostLayout, work: Work) -> tuple[str, ...]:
     """End an attempt's job where it still runs, then delete its folder; nothing to do is fine."""
     return ("sh", "-c", _END, "sh", job_folder(work), layout.python, SUPERVISOR)
+
+
+@cache
+def _follower() -> str:
+    return Path(follower.__file__).read_text(encoding="utf-8")
 
 
 def _supervisor(layout: HostLayout, job_dir: str) -> tuple[str, ...]:

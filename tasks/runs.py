@@ -87,22 +87,32 @@ def leaderboard(event: str | None = None, config: str | None = None, local: bool
     submissions.print_leaderboard(open_event(event, config=config, local=local), as_json=json)
 
 
-@command(help=EVENT_HELP | LOCAL_HELP | SUBMISSION_HELP)
+@command(
+    help=EVENT_HELP
+    | LOCAL_HELP
+    | SUBMISSION_HELP
+    | {"follow": "live from the host of the run, until it ends; Ctrl-C leaves the run alone"}
+)
 def logs(
     team: str,
     submission: str,
     event: str | None = None,
     config: str | None = None,
     local: bool = False,
+    follow: bool = False,
 ) -> None:
-    """Print the log of a submission's last run.
+    """Print the log of a submission's last run, or of the one that goes on.
 
-    Example: invoke logs --event iris --team blue --submission forest
+    Example: invoke logs --event iris --team blue --submission forest --follow
     """
-    from tasks import submissions
+    from tasks import following, submissions
     from tasks.events import open_event
 
-    submissions.print_log(open_event(event, config=config, local=local), team=team, name=submission)
+    opened = open_event(event, config=config, local=local)
+    if follow:
+        following.follow(opened, team=team, name=submission)
+    else:
+        submissions.print_log(opened, team=team, name=submission)
 
 
 @command(help=EVENT_HELP | LOCAL_HELP)

@@ -77,16 +77,21 @@ def show_steps(rows: list[SubmissionRow]) -> None:
 
 def print_log(event: EventConfig, *, team: str, name: str) -> None:
     row = find(event, team=team, name=name)
+    for line in stored_log(event, row):
+        console.result(line)
+
+
+def stored_log(event: EventConfig, row: SubmissionRow) -> list[str]:
+    """The lines of the log that came with the last result. Raises UnknownName where there is none."""
     path = event.ramp.logs_dir / f"submission_{row.submission_id:09d}" / "log"
+    named = f"{row.team}/{row.submission}"
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError as error:
         if row.state != "new" and row.ended_at:
-            raise UnknownName(f"{team}/{name} left no log: {row.reason or row.state}") from error
-        hint = "it comes with the result"
-        raise UnknownName(f"{team}/{name} has no log yet: it is {row.state}", hint=hint) from error
-    for line in text.splitlines():
-        console.result(line)
+            raise UnknownName(f"{named} left no log: {row.reason or row.state}") from error
+        hint = "it comes with the result; while it runs: invoke logs --follow"
+        raise UnknownName(f"{named} has no log yet: it is {row.state}", hint=hint) from error
 
 
 def _python(event: EventConfig) -> str:

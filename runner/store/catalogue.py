@@ -13,9 +13,11 @@ from sqlalchemy.exc import IntegrityError
 
 from contracts.errors import KitInvalid, StoreUnavailable, SubmissionInvalid, UnknownName
 from contracts.event import EventConfig
+from contracts.work import StageValue
 from runner.kit import KitDescription, ScoreType
-from runner.store import reports, tables
+from runner.store import journal, reports, tables
 from runner.store.database import Database
+from runner.store.own_tables import runs
 from runner.store.rows import EventReport, FailureRow, Leaderboard, SubmissionRow
 from runner.store.submission_folder import check_name, staged
 from runner.store.times import naive_utc
@@ -97,6 +99,12 @@ class Catalogue:
         with self._database.reading() as connection:
             _event_id(connection, event)
             return reports.report_in(connection, event)
+
+    def last_value(self, submission_id: int) -> StageValue | None:
+        """Give what the submission's latest run left in its journal; None where there is nothing that can be read."""
+        with self._database.reading() as connection:
+            latest = select(runs.c.journal).where(runs.c.submission_id == submission_id).order_by(runs.c.attempt.desc())
+            return journal.loaded(connection.scalar(latest.limit(1)), "")
 
     def leaderboard(self, event: str, *, step: str = "valid") -> Leaderboard:
         """Rank the scored submissions by the official score on `valid` (what RAMP shows teams) or `test` data.

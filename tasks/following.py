@@ -1,0 +1,86 @@
+"""Show the log of a run while it is written."""
+
+from __future__ import annotations
+
+import time
+
+from contracts.errors import CommandFailed, HostUnreachable
+from contracts.event import EventConfig
+from contracts.work import Launched
+from runner.app import connect_to, open_catalogue
+from runner.estimate import is_running
+from runner.following import LiveLog
+from runner.store import Catalogue, SubmissionRow
+from tasks import console, submissions
+
+_LOOK_AGAIN_S = 1.0
+
+
+def follow(event: EventConfig, *, team: str, name: str) -> None:
+    """Print the log as it grows until the run has ended; one that waits is waited for.
+
+    The run goes on whatever happens to us. What the host could not show any more comes from the stored log.
+    """
+    submissions.find(event, team=team, name=name)  # a wrong name is told before anything is waited for
+    catalogue = open_catalogue(event)
+    row = _launched(event, catalogue, team, name)
+    shown, is_whole = 0, False
+    value = catalogue.last_value(row.submission_id)
+    if is_running(row) and isinstance(value, Launched):
+        shown, is_whole = _show_live(event, catalogue, row, LiveLog(value))
+    row = _ended(event, catalogue, row)
+    if not is_whole and row.ended_at is not None:
+        for line in submissions.stored_log(event, row)[shown:]:
+            console.result(line)
+    console.say(f"{team}/{name} is {row.state}" + (f": {row.reason}" if row.reason else ""), style="dim")
+
+
+def _launched(event: EventConfig, catalogue: Catalogue, team: str, name: str) -> SubmissionRow:
+    """The submission, as soon as there is something to show."""
+    told = ""
+    while True:
+        row = _row(event, catalogue, team, name)
+        if row.state != "new" and (not is_running(row) or row.state == "training"):
+            return row
+        now = f"{team}/{name} " + ("waits in the queue" if row.state == "new" else "gets a host") + " ..."
+        if now != told:
+            console.say(told := now, style="dim")
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _show_live(event: EventConfig, catalogue: Catalogue, row: SubmissionRow, log: LiveLog) -> tuple[int, bool]:
+    """Print lines as they come; gives how many there were, and whether they were all."""
+    shown = 0
+    while _goes_on(_row(event, catalogue, row.team, row.submission), row):
+        try:
+            transport = connect_to(event, log.launched.pushed.provisioned)
+            try:
+                for line in log.lines(transport):
+                    console.result(line)
+                    shown += 1
+                return shown, True
+            finally:
+                transport.close()
+        except CommandFailed:  # the job's folder is gone: the run has just ended
+            return shown, False
+        except HostUnreachable as error:
+            console.say(f"connecting again: {error.message}", style="yellow")
+            time.sleep(_LOOK_AGAIN_S)
+    return shown, False
+
+
+def _ended(event: EventConfig, catalogue: Catalogue, followed: SubmissionRow) -> SubmissionRow:
+    """The submission, as soon as the result of the run is in the database."""
+    row = _row(event, catalogue, followed.team, followed.submission)
+    while _goes_on(row, followed):
+        time.sleep(_LOOK_AGAIN_S)
+        row = _row(event, catalogue, followed.team, followed.submission)
+    return row
+
+
+def _goes_on(row: SubmissionRow, followed: SubmissionRow) -> bool:
+    return row.attempt == followed.attempt and is_running(row)
+
+
+def _row(event: EventConfig, catalogue: Catalogue, team: str, name: str) -> SubmissionRow:
+    return next(row for row in catalogue.submissions(event.name) if (row.team, row.submission) == (team, name))
