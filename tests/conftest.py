@@ -1,11 +1,20 @@
-"""Settle for all property tests what a slow machine or a second run may change: nothing."""
+"""Give what tests of several kinds share: settings of property tests, a local cloud per test process."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+if TYPE_CHECKING:  # the unit tests need neither, and both take long to import
+    from localcloud import LocalCloud
+    from tests.integration.clouds import Cloud
+
+# what a slow machine or a second run may change of a property test: nothing
 settings.register_profile(
     "house",
     deadline=None,
@@ -15,3 +24,35 @@ settings.register_profile(
     database=None,
 )
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def local_cloud() -> Iterator[LocalCloud]:
+    """The strongest local cloud this machine can do; one per test process, empty of instances at the start only."""
+    from localcloud import LocalCloud
+
+    with LocalCloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def cloud(local_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+    """The local cloud with an imported key pair, for plain clients."""
+    from tests.integration.clouds import KEY_NAME, Cloud
+
+    key_path = tmp_path_factory.mktemp("key") / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tests", "-f", str(key_path)], check=True)
+    cloud = Cloud(local_cloud, key_path)
+    public = key_path.with_suffix(".pub").read_bytes()
+    cloud.client("ec2").import_key_pair(KeyName=KEY_NAME, PublicKeyMaterial=public)
+    return cloud
+
+
+@pytest.fixture
+def aws_environment(local_cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """This process's environment points at the local cloud for one test."""
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in local_cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    return local_cloud.environment

@@ -1,0 +1,70 @@
+"""Give each test of a fault an event, and hold it to what must be true afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults import hosts, invariants, rehearsal, stand_in_job
+from tests.faults.hosts import StackHosts
+from tests.faults.rehearsal import Rehearsal
+
+if TYPE_CHECKING:
+    from tests.integration.clouds import Cloud
+
+_NUMBERS = count(1)
+Rehearse = Callable[..., Rehearsal]
+
+
+@pytest.fixture
+def rehearse(tmp_path: Path) -> Iterator[Rehearse]:
+    """Make an event on this machine; afterwards nothing may be broken, and nothing of it is left."""
+    made: list[Rehearsal] = []
+
+    def make(*, n_workers: int = 2, database_url: str | None = None) -> Rehearsal:
+        prefix = stand_in_job.make_prefix(tmp_path / "prefix")
+        worker = f"worker_type: conda, env: venv, venv_dir: {prefix}"
+        event = rehearsal.open_event(tmp_path, "here", worker, n_workers=n_workers, database_url=database_url)
+        made.append(Rehearsal(tmp_path, event))
+        return made[-1]
+
+    yield make
+    _end(made)
+
+
+@pytest.fixture(scope="session")
+def ground(cloud: Cloud) -> StackHosts:
+    """What all events on the local cloud share."""
+    if cloud.local.level == "plain":
+        pytest.skip("a plain machine's home has no path of its own that an image could name")
+    return hosts.prepared(cloud)
+
+
+@pytest.fixture
+def rehearse_on_cloud(ground: StackHosts, tmp_path: Path) -> Iterator[Rehearse]:
+    """Make an event on the shared local cloud, in a stack of its own; otherwise as `rehearse`."""
+    made: list[Rehearsal] = []
+
+    def make(*, n_workers: int = 2, database_url: str | None = None) -> Rehearsal:
+        name = f"faults_{next(_NUMBERS)}"
+        worker = f"worker_type: aws, key_path: {ground.cloud.key_path}, boot_timeout_s: 30"
+        event = rehearsal.open_event(tmp_path, name, worker, n_workers=n_workers, database_url=database_url)
+        made.append(Rehearsal(tmp_path, event, ground.of_stack(name)))
+        return made[-1]
+
+    yield make
+    _end(made)
+
+
+def _end(made: list[Rehearsal]) -> None:
+    try:
+        assert [fault for one in made for fault in invariants.broken_at_the_end(one)] == []
+    finally:
+        for one in made:
+            one.end()
+            if one.hosts is not None:
+                one.hosts.end()

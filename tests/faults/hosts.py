@@ -1,0 +1,92 @@
+"""Look at the instances of one stack from the side, as no dispatcher does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from contracts.event import DEFAULT_REGION
+from contracts.stack import StackOutputs
+from tests.faults import stand_in_job
+from tests.integration.clouds import KEY_NAME, Cloud
+
+_LIVE = ("pending", "running", "stopping", "stopped")
+
+
+@dataclass(frozen=True)
+class StackHosts:
+    """The instances launched for one stack on the shared local cloud."""
+
+    cloud: Cloud
+    outputs: StackOutputs
+    image_id: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads to the cloud; what Rampart remembers of an event lies in the event's own folder."""
+        return {name: value for name, value in self.cloud.environment.items() if name != "RAMPART_STATE_DIR"}
+
+    def of_stack(self, name: str) -> StackHosts:
+        """The same place for another stack."""
+        return replace(self, outputs=self.outputs.model_copy(update={"stack": name, "event": name}))
+
+    def every(self) -> list[dict[str, Any]]:
+        """All there ever were, as EC2 describes them."""
+        stack = [{"Name": "tag:rampart:stack", "Values": [self.outputs.stack]}]
+        pages = self.cloud.client("ec2").get_paginator("describe_instances").paginate(Filters=stack)
+        return [one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]]
+
+    def live(self) -> list[str]:
+        """The ids of those that cost something."""
+        return [one["InstanceId"] for one in self.every() if one["State"]["Name"] in _LIVE]
+
+    def let_go_on(self) -> None:
+        """Let what waits on the hosts there are end."""
+        for instance_id in self.live():
+            stand_in_job.let_go_on(self.cloud.local.machine(instance_id))
+
+    def trainings(self) -> list[str]:
+        """The trainings begun on the hosts there are."""
+        return [
+            name
+            for instance_id in self.live()
+            for name in stand_in_job.trainings(self.cloud.local.machine(instance_id))
+        ]
+
+    def end(self) -> None:
+        """End what a failed test has left."""
+        if left := self.live():
+            self.cloud.terminate(*left)
+
+
+def prepared(cloud: Cloud) -> StackHosts:
+    """Make network, launch template and image once; each event gets a stack of its own there by `of_stack`."""
+    ec2 = cloud.client("ec2")
+    subnet = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"][0]
+    group = _default_group(ec2, subnet["VpcId"])
+    outputs = StackOutputs(
+        stack="", event="", region=DEFAULT_REGION, vpc_id=subnet["VpcId"], subnet_ids=(subnet["SubnetId"],),
+        security_group_id=group, key_name=KEY_NAME, launch_template_id=_template(ec2, group), image_pipeline_arn="",
+        image_name="stand-in",
+    )  # fmt: skip
+    return StackHosts(cloud, outputs, stand_in_job.make_image(cloud))
+
+
+def _default_group(ec2: Any, vpc_id: str) -> str:
+    filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": ["default"]}]
+    group_id: str = ec2.describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"]
+    return group_id
+
+
+def _template(ec2: Any, group: str) -> str:
+    """What `infra` declares of a host."""
+    data = {
+        "InstanceType": "t3.medium",
+        "KeyName": KEY_NAME,
+        "SecurityGroupIds": [group],
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "MetadataOptions": {"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 1},
+    }
+    made = ec2.create_launch_template(LaunchTemplateName="hosts-of-faults", LaunchTemplateData=data)
+    template_id: str = made["LaunchTemplate"]["LaunchTemplateId"]
+    return template_id

@@ -1,0 +1,122 @@
+"""Make one thing go wrong inside a dispatcher's process, at a point that has a name."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+import botocore
+from botocore.exceptions import ReadTimeoutError
+from botocore.httpsession import URLLib3Session
+
+from clients.aws.ec2 import Ec2
+from clients.keys import new_host_key
+from contracts.work import Work
+from runner.progress import Stage
+from runner.store import SqlStore
+
+Wrapped = Callable[..., Any]
+
+
+class Trouble(StrEnum):
+    """What may happen to a dispatcher, once in its life."""
+
+    KILLED_BEFORE_LAUNCH = "the launch is written down, EC2 has not been asked"
+    KILLED_AFTER_LAUNCH = "EC2 has launched, the answer is not written down"
+    KILLED_AFTER_CLAIM = "the submission is claimed, nothing else is done"
+    KILLED_BEFORE_PUSH_IS_NOTED = "the job folder lies on the host, which is not written down"
+    KILLED_BEFORE_TRAINING_IS_NOTED = "the job runs, which is not written down"
+    KILLED_BEFORE_RECORD = "the result lies here, which is not written down"
+    KILLED_AFTER_RECORD = "the result is written down, the host still there"
+    KILLED_AFTER_RELEASE = "the host is ended, which is not written down"
+    ANSWER_LOST = "EC2 launches, and its answer does not arrive in time"
+    IMPOSTOR = "the first host shows another key than the one it was given"
+
+
+def arm(trouble: Trouble) -> None:
+    """Let it happen in this process."""
+    _ARMED[trouble]()
+
+
+def _dies_before(kind: type, verb: str, *, when: Callable[..., bool] = lambda *_, **__: True) -> Callable[[], None]:
+    def wrapped(original: Wrapped, *args: Any, **kwargs: Any) -> Any:
+        if when(*args, **kwargs):
+            _die()
+        return original(*args, **kwargs)
+
+    return lambda: _wrap(kind, verb, wrapped)
+
+
+def _dies_after(kind: type, verb: str, *, when: Callable[[Any], bool] = lambda _: True) -> Callable[[], None]:
+    def wrapped(original: Wrapped, *args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if when(result):
+            _die()
+        return result
+
+    return lambda: _wrap(kind, verb, wrapped)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    signal.pause()  # until it is delivered
+
+
+def _wrap(holder: Any, name: str, wrapped: Wrapped) -> None:
+    original = getattr(holder, name)
+    setattr(holder, name, lambda *args, **kwargs: wrapped(original, *args, **kwargs))
+
+
+def _is_launch(_store: SqlStore, _work: Work, stage: Stage, *_: Any, **__: Any) -> bool:
+    return stage is Stage.LAUNCH
+
+
+def _lose_the_first_answer() -> None:
+    """Send the request as botocore would, and wait for its answer in vain, below every retry."""
+    lost: list[str] = []
+
+    def send(request: Any, **_: Any) -> None:
+        if lost:
+            return
+        lost.append(request.url)
+        URLLib3Session().send(request)
+        logging.getLogger(__name__).warning("an answer of EC2 got lost")
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    def register(session: Any) -> None:
+        for verb in ("RunInstances", "CreateFleet"):
+            session.register(f"before-send.ec2.{verb}", send)
+
+    botocore.register_initializer(register)
+
+
+def _expect_another_key_once() -> None:
+    from runner import app
+
+    told: list[str] = []
+
+    def impostor(original: Wrapped, private: str, public: str) -> Any:
+        if not told:
+            told.append(public)
+            public = new_host_key()[1]
+        return original(private, public)
+
+    _wrap(app, "HostKey", impostor)
+
+
+_ARMED: dict[Trouble, Callable[[], None]] = {
+    Trouble.KILLED_AFTER_CLAIM: _dies_after(SqlStore, "claim", when=bool),
+    Trouble.KILLED_BEFORE_LAUNCH: _dies_before(Ec2, "launch"),
+    Trouble.KILLED_AFTER_LAUNCH: _dies_after(Ec2, "launch"),
+    Trouble.KILLED_BEFORE_PUSH_IS_NOTED: _dies_before(SqlStore, "stage_started", when=_is_launch),
+    Trouble.KILLED_BEFORE_TRAINING_IS_NOTED: _dies_before(SqlStore, "training_started"),
+    Trouble.KILLED_BEFORE_RECORD: _dies_before(SqlStore, "record_scored"),
+    Trouble.KILLED_AFTER_RECORD: _dies_after(SqlStore, "record_scored"),
+    Trouble.KILLED_AFTER_RELEASE: _dies_after(Ec2, "terminate"),
+    Trouble.ANSWER_LOST: _lose_the_first_answer,
+    Trouble.IMPOSTOR: _expect_another_key_once,
+}
