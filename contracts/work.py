@@ -43,7 +43,8 @@ class Work:
     `predictions_dir/submission_key`. `memory_limit_bytes` None means the host's own memory is the limit.
     `attempt` counts a submission's runs over all its generations. `folds` (0: not known) and `score_types`
     (empty: not known) are what its output must hold to be recorded. `lease_token` fences every write about the run:
-    who adopts it gets another one. `on_demand`: this attempt must not be given a spot instance.
+    who adopts it gets another one. `on_demand`: this attempt must not be given a spot instance. `salvage_dir` keeps the
+    finished folds of attempts that lost their host (None: it keeps none); `salvaged` are those not to be run again.
     """
 
     submission_id: int
@@ -62,6 +63,8 @@ class Work:
     score_types: tuple[str, ...] = ()
     lease_token: str = ""
     on_demand: bool = False
+    salvage_dir: Path | None = None
+    salvaged: tuple[int, ...] = ()
 
     @property
     def submission_key(self) -> str:

@@ -12,6 +12,12 @@ from runner.job.supervise import MARK
 SUPERVISOR = "supervise.py"
 """The supervisor's file name inside a job folder."""
 
+RUN_FOLDS = "run_folds.py"
+"""The file name, inside a job folder, of what runs the folds that are missing."""
+
+FINISHED = "finished"
+"""The folder, inside a job folder, of the folds an earlier attempt has finished."""
+
 ALREADY_THERE = 75
 """Exit code of `unpack` and `launch`: this attempt was pushed, or launched, before."""
 
@@ -27,6 +33,14 @@ rm -rf "$1.part"; mkdir -p "$1.part"; tar -x -f - -C "$1.part"; mv "$1.part" "$1
 _PACK = """
 set -eu; cd "$1"
 if [ -d "$2" ]; then exec tar -c -f - log "$2"; else exec tar -c -f - log; fi
+"""
+
+# ramp-test writes a fold's scores last and in one go: where they are, the fold is finished
+_PACK_FINISHED = """
+set -eu; cd "$1/$2" 2>/dev/null || cd "$1"
+set --
+for fold in fold_[0-9]*; do if [ -s "$fold/scores.csv" ]; then set -- "$@" "$fold"; fi; done
+exec tar -c -f - -T /dev/null "$@"
 """
 
 # flock(1), where the host has it, waits for a tenth of what another Python costs beside the job it waits for
@@ -72,27 +86,31 @@ def pack(job_dir: str, output: str) -> tuple[str, ...]:
     return ("sh", "-c", _PACK, "sh", job_dir, output)
 
 
+def pack_finished(job_dir: str, output: str) -> tuple[str, ...]:
+    """Write the finished folds as a tar to standard output while the job runs."""
+    return ("sh", "-c", _PACK_FINISHED, "sh", job_dir, output)
+
+
 def launch(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
-    """Start the supervisor with a submission's ramp-test, detached; returns when the job's lock is held."""
+    """Start the supervisor with a submission's job, detached; returns when the job's lock is held."""
     options = ["--cwd", layout.kit_dir, "--timeout-s", f"{work.timeout_s:g}"]
     if work.memory_limit_bytes is not None:
         options += ["--memory-limit-bytes", str(work.memory_limit_bytes)]
     if work.n_threads is not None:
         options += ["--n-threads", str(work.n_threads)]
-    return (*_supervisor(layout, job_dir), "launch", job_dir, *options, "--", *ramp_test(layout, job_dir, work))
+    job = run_folds if work.salvaged else ramp_test
+    return (*_supervisor(layout, job_dir), "launch", job_dir, *options, "--", *job(layout, job_dir, work))
 
 
 def ramp_test(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
     """Train and score one submission, RAMP's way."""
-    return (
-        layout.ramp_test,
-        *("--submission", work.submission_key),
-        *("--ramp-kit-dir", layout.kit_dir),
-        *("--ramp-data-dir", layout.data_dir),
-        *("--ramp-submission-dir", f"{job_dir}/submissions"),
-        "--save-output",
-        "--ignore-warning",
-    )
+    return (layout.ramp_test, *_what_to_run(layout, job_dir, work), "--save-output", "--ignore-warning")
+
+
+def run_folds(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
+    """Do what `ramp_test` does, without training the folds an earlier attempt has finished."""
+    script = (layout.python, f"{job_dir}/{RUN_FOLDS}")
+    return (*script, *_what_to_run(layout, job_dir, work), "--finished", f"{job_dir}/{FINISHED}")
 
 
 def wait(layout: HostLayout, job_dir: str) -> tuple[str, ...]:
@@ -108,6 +126,15 @@ def follow(layout: HostLayout, job_dir: str, offset: int) -> tuple[str, ...]:
 def end(layout: HostLayout, work: Work) -> tuple[str, ...]:
     """End an attempt's job where it still runs, then delete its folder; nothing to do is fine."""
     return ("sh", "-c", _END, "sh", job_folder(work), layout.python, SUPERVISOR)
+
+
+def _what_to_run(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
+    return (
+        *("--submission", work.submission_key),
+        *("--ramp-kit-dir", layout.kit_dir),
+        *("--ramp-data-dir", layout.data_dir),
+        *("--ramp-submission-dir", f"{job_dir}/submissions"),
+    )
 
 
 @cache

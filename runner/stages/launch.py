@@ -12,7 +12,7 @@ from runner.ports import Transport
 
 
 def launch(pushed: Pushed, transport: Transport, clock: Callable[[], datetime]) -> Launched:
-    """Start `ramp-test` under its supervisor; when this returns the job's lock is held.
+    """Start the job under its supervisor; when this returns the job's lock is held.
 
     A job that was launched before is not launched again and counts as launched, so an answer lost on the way is
     asked for again by calling this once more. Raises CommandFailed or HostUnreachable.

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from contracts.errors import AskedWrongly, CommandFailed, HostUnreachable, SubmissionInvalid
 from contracts.work import Provisioned, Pushed, Work
 from runner import commands
-from runner.job import supervise
+from runner.job import run_folds, supervise
 from runner.ports import Transport
 from runner.stages import tar_writer
 from runner.stages.tar_writer import Entry
@@ -48,12 +48,15 @@ def push(provisioned: Provisioned, transport: Transport, *, again: bool = False)
 
 
 def push_plan(work: Work) -> tuple[Entry, ...]:
-    """What is sent: the supervisor, then every regular file of the submission.
+    """What is sent: the supervisor, every regular file of the submission, then the folds that need not be run again.
 
     Raises SubmissionInvalid, or AskedWrongly where the organiser's own folder cannot be read.
     """
-    supervisor = Path(supervise.__file__)
-    entries = [Entry(commands.SUPERVISOR, supervisor, supervisor.stat().st_size)]
+    return (_entry(commands.SUPERVISOR, Path(supervise.__file__)), *_submission(work), *_finished_folds(work))
+
+
+def _submission(work: Work) -> list[Entry]:
+    entries = []
     for path in _files_below(work.submission_dir):
         status = path.lstat()
         name = path.relative_to(work.submission_dir).as_posix()
@@ -64,12 +67,28 @@ def push_plan(work: Work) -> tuple[Entry, ...]:
             raise SubmissionInvalid(f"submission {work.submission} has a file named {name!r}", hint="rename it")
         inside = PurePosixPath(commands.submission_folder(work), name)
         entries.append(Entry(str(inside), path, status.st_size))
-    if len(entries) == 1:
+    if not entries:
         raise SubmissionInvalid(f"submission {work.submission} of {work.team} has no file", hint="submit it again")
     if len(entries) > MAX_FILES or sum(entry.size_bytes for entry in entries) > MAX_BYTES:
         hint = f"at most {MAX_FILES} files and {MAX_BYTES // 1024**2} MiB"
         raise SubmissionInvalid(f"submission {work.submission} of {work.team} is too large", hint=hint)
-    return tuple(entries)
+    return entries
+
+
+def _finished_folds(work: Work) -> list[Entry]:
+    """What an earlier attempt has finished, with the script that runs the rest; a fold that is gone is run again."""
+    if not work.salvaged or work.salvage_dir is None:
+        return []
+    entries = [_entry(commands.RUN_FOLDS, Path(run_folds.__file__))]
+    for folder in (work.salvage_dir / f"fold_{number}" for number in work.salvaged):
+        if folder.is_dir():
+            files = _files_below(folder)
+            entries += [_entry(f"{commands.FINISHED}/{path.relative_to(work.salvage_dir)}", path) for path in files]
+    return entries
+
+
+def _entry(name: str, source: Path) -> Entry:
+    return Entry(name, source, source.stat().st_size)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -22,7 +22,7 @@ _STEPS = ("train", "valid", "test")
 _STEPS_WITHOUT_TEST_LABELS = ("train", "valid")
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """The output breaks ramp-test's format; the text is one clause."""
 
 
@@ -38,7 +38,7 @@ def score(pulled: Pulled) -> Scored | Failed:
     try:
         folds = read_folds(folder, work)
         bagged = read_bagged(folder, folds)
-    except _Unusable as error:
+    except Unusable as error:
         message = f"the run ended well but its scores cannot be used: {clipped(str(error), head=300, tail=100)}"
         return Failed(work, Blame.PARTICIPANT, Cause.BAD_OUTPUT, message, exit=exit)
     return Scored(pulled, folds, bagged)
@@ -51,15 +51,15 @@ def read_folds(folder: Path, work: Work) -> tuple[FoldScores, ...]:
     wanted = {f"fold_{number}" for number in range(count)}
     if not wanted or wanted - present:
         missing = ", ".join(sorted(wanted - present)) or "fold_0"
-        raise _Unusable(f"{missing} is missing")
+        raise Unusable(f"{missing} is missing")
     if present - wanted:
-        raise _Unusable(f"there are more than {count} folds")
-    folds = tuple(_read_fold(folder / f"fold_{number}", number) for number in range(count))
+        raise Unusable(f"there are more than {count} folds")
+    folds = tuple(read_fold(folder / f"fold_{number}", number) for number in range(count))
     first = folds[0].scores
     for fold in folds[1:]:
         if fold.scores.keys() != first.keys() or fold.scores["valid"].keys() != first["valid"].keys():
-            raise _Unusable(f"fold_{fold.fold} has other scores than fold_0")
-    _check_score_types(tuple(first["valid"]), work)
+            raise Unusable(f"fold_{fold.fold} has other scores than fold_0")
+    check_score_types(tuple(first["valid"]), work)
     return folds
 
 
@@ -68,10 +68,10 @@ def read_bagged(folder: Path, folds: tuple[FoldScores, ...]) -> BaggedScores:
     header, rows = _table(folder / "bagged_scores.csv")
     names = header[2:]
     if header[:2] != ["step", "n_bag"] or set(names) != set(folds[0].scores["valid"]):
-        raise _Unusable("the columns of bagged_scores.csv are not step, n_bag and the score types")
+        raise Unusable("the columns of bagged_scores.csv are not step, n_bag and the score types")
     steps = [step for step in folds[0].scores if step != "train"]
     if [row[:2] for row in rows] != [[step, str(number)] for step in steps for number in range(len(folds))]:
-        raise _Unusable(f"the rows of bagged_scores.csv are not {' and '.join(steps)} for {len(folds)} folds")
+        raise Unusable(f"the rows of bagged_scores.csv are not {' and '.join(steps)} for {len(folds)} folds")
     scores: dict[str, dict[str, list[float]]] = {step: {name: [] for name in names} for step in steps}
     for row in rows:
         for name, text in zip(names, row[2:], strict=True):
@@ -79,18 +79,20 @@ def read_bagged(folder: Path, folds: tuple[FoldScores, ...]) -> BaggedScores:
     return BaggedScores(scores)
 
 
-def _check_score_types(names: tuple[str, ...], work: Work) -> None:
+def check_score_types(names: tuple[str, ...], work: Work) -> None:
+    """Raise Unusable where a fold has other scores than the event asks for."""
     if work.score_types and set(names) != set(work.score_types):
-        raise _Unusable(f"the scores are {', '.join(sorted(names))}, those of the event {', '.join(work.score_types)}")
+        raise Unusable(f"the scores are {', '.join(sorted(names))}, those of the event {', '.join(work.score_types)}")
 
 
-def _read_fold(folder: Path, number: int) -> FoldScores:
+def read_fold(folder: Path, number: int) -> FoldScores:
+    """Read one fold's times and scores; raises Unusable."""
     header, rows = _table(folder / "scores.csv")
     if header[0] != "step" or header[-1] != "time" or len(header) < 3:
-        raise _Unusable(f"the columns of {folder.name}/scores.csv are not step, the score types and time")
+        raise Unusable(f"the columns of {folder.name}/scores.csv are not step, the score types and time")
     steps = tuple(row[0] for row in rows)
     if steps not in (_STEPS, _STEPS_WITHOUT_TEST_LABELS):
-        raise _Unusable(f"the rows of {folder.name}/scores.csv are not train, valid and test")
+        raise Unusable(f"the rows of {folder.name}/scores.csv are not train, valid and test")
     names = header[1:-1]
     scores = {
         row[0]: {
@@ -109,19 +111,19 @@ def _table(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         lines = list(csv.reader(io.StringIO(_text(path, _MAX_CSV_BYTES), newline=""), strict=True))
     except csv.Error as error:
-        raise _Unusable(f"{shown} is no CSV file") from error
+        raise Unusable(f"{shown} is no CSV file") from error
     if not lines or not lines[0]:
-        raise _Unusable(f"{shown} is empty")
+        raise Unusable(f"{shown} is empty")
     header, rows = lines[0], lines[1:]
     if len(set(header)) != len(header) or any(len(row) != len(header) for row in rows):
-        raise _Unusable(f"{shown} is no table")
+        raise Unusable(f"{shown} is no table")
     return header, rows
 
 
 def _time(path: Path) -> float:
     seconds = _number(_text(path, _MAX_TIME_BYTES), _shown(path))
     if seconds < 0:
-        raise _Unusable(f"{_shown(path)} is negative")
+        raise Unusable(f"{_shown(path)} is negative")
     return seconds
 
 
@@ -129,9 +131,9 @@ def _number(text: str, what: str) -> float:
     try:
         value = float(text)
     except ValueError as error:
-        raise _Unusable(f"{what} is no number") from error
+        raise Unusable(f"{what} is no number") from error
     if not math.isfinite(value):
-        raise _Unusable(f"{what} is {value}, not a finite number")
+        raise Unusable(f"{what} is {value}, not a finite number")
     return value
 
 
@@ -139,16 +141,16 @@ def _text(path: Path, limit: int) -> str:
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
-            raise _Unusable(f"{_shown(path)} is not a file")
+            raise Unusable(f"{_shown(path)} is not a file")
         if status.st_size > limit:
-            raise _Unusable(f"{_shown(path)} is larger than {limit} bytes")
+            raise Unusable(f"{_shown(path)} is larger than {limit} bytes")
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
-        raise _Unusable(f"{_shown(path)} is missing") from error
+        raise Unusable(f"{_shown(path)} is missing") from error
     except NotADirectoryError as error:
-        raise _Unusable(f"{path.parent.name} is not a folder") from error
+        raise Unusable(f"{path.parent.name} is not a folder") from error
     except UnicodeDecodeError as error:
-        raise _Unusable(f"{_shown(path)} is not UTF-8 text") from error
+        raise Unusable(f"{_shown(path)} is not UTF-8 text") from error
 
 
 def _shown(path: Path) -> str:

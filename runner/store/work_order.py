@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts.event import EventConfig
 from contracts.work import Work
+from runner import salvaged
 
 
 def work_order(
@@ -19,6 +20,7 @@ def work_order(
 ) -> Work:
     """Fill in folders and limits. `run` is generation and attempt, `expected` the folds and score types to come."""
     limit = event.worker.memory_limit_mib
+    salvage_dir = salvaged.folder_of(event.state_dir, event.name, submission_id, generation=run[0])
     return Work(
         submission_id=submission_id,
         event=event.name,
@@ -36,4 +38,6 @@ def work_order(
         score_types=expected[1],
         lease_token=lease_token,
         on_demand=on_demand,
+        salvage_dir=salvage_dir,
+        salvaged=salvaged.folds_in(salvage_dir),
     )

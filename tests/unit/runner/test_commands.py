@@ -30,12 +30,23 @@ def test_a_launch_names_only_the_limits_there_are() -> None:
     assert commands.launch(LAYOUT, JOB, limited) == (*launch, *limits, *job)
 
 
+def test_what_is_left_of_a_salvaged_run_is_run_by_the_script_that_was_pushed() -> None:
+    rest = replace(WORK, salvaged=(0, 2))
+    job = commands.run_folds(LAYOUT, JOB, rest)
+    assert job[:2] == ("/env/bin/python", f"{JOB}/run_folds.py")
+    assert job[2:10] == commands.ramp_test(LAYOUT, JOB, WORK)[1:9]
+    assert job[10:] == ("--finished", f"{JOB}/finished")
+    assert commands.launch(LAYOUT, JOB, rest)[-len(job) :] == job
+
+
 def test_no_name_a_team_chose_is_in_any_command() -> None:
     every = [
         commands.unpack(commands.job_folder(WORK)),
         commands.launch(LAYOUT, JOB, WORK),
         commands.wait(LAYOUT, JOB),
         commands.pack(JOB, commands.output_folder(WORK)),
+        commands.pack_finished(JOB, commands.output_folder(WORK)),
+        commands.run_folds(LAYOUT, JOB, WORK),
         commands.end(LAYOUT, WORK),
     ]
     assert not any(text in word for argv in every for word in argv for text in (WORK.team, WORK.submission))

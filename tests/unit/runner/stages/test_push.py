@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def test_results_of_an_earlier_run_stay_here(submission: Path) -> None:
         (submission / name).mkdir(parents=True)
         (submission / name / "scores.csv").touch()
     assert planned(submission) == ["supervise.py", f"{KEY}/classifier.py"]
+
+
+def test_folds_that_need_not_be_run_again_are_sent_with_the_script_that_runs_the_rest(submission: Path) -> None:
+    kept = submission.parent / "kept"
+    for name in ("fold_0/scores.csv", "fold_2/scores.csv", "fold_3/scores.csv"):
+        (kept / name).parent.mkdir(parents=True)
+        (kept / name).touch()
+    work = replace(provisioned(submission).claimed.work, salvage_dir=kept, salvaged=(0, 1, 3))
+    assert [entry.name for entry in push.push_plan(work)] == [
+        *("supervise.py", f"{KEY}/classifier.py", "run_folds.py"),
+        *("finished/fold_0/scores.csv", "finished/fold_3/scores.csv"),
+    ]
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "classifier.py", "nowhere", "/etc"])

@@ -1,0 +1,60 @@
+"""Salvage the finished folds of a run whose host is about to be lost."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from contracts.work import Launched, Work
+from runner import commands, salvaged
+from runner.ports import Transport
+from runner.stages import scores, tar_reader
+from runner.stages.tar_reader import Limits
+
+PATIENCE_S = 60.0
+"""How long the folds may take to come; the notice of a spot instance leaves two minutes for everything."""
+
+
+def salvage(launched: Launched, transport: Transport, *, timeout_s: float = PATIENCE_S) -> tuple[int, ...]:
+    """Bring the folds the running job has finished to the run's `salvage_dir`; gives the numbers of all kept there.
+
+    A fold counts where its scores can be read as those of a result; its arrays are checked by the job that takes it
+    over. Raises HostUnreachable, CommandFailed, CommandTimedOut or TransferRefused: nothing more is kept then.
+    """
+    pushed = launched.pushed
+    work = pushed.provisioned.claimed.work
+    if work.salvage_dir is None:
+        return ()
+    work.salvage_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _fresh_folder(work.salvage_dir) as folder:
+        argv = commands.pack_finished(pushed.job_dir, commands.output_folder(work))
+        with transport.receive(argv, timeout_s=timeout_s) as chunks:
+            tar_reader.unpack(chunks, folder, Limits())
+        for number in salvaged.folds_in(folder):
+            place = work.salvage_dir / f"fold_{number}"
+            if not place.exists() and _is_whole(folder / place.name, number, work):
+                (folder / place.name).rename(place)
+    return salvaged.folds_in(work.salvage_dir)
+
+
+def _is_whole(folder: Path, number: int, work: Work) -> bool:
+    """Whether a fold would pass as part of a result."""
+    if work.folds and number >= work.folds:
+        return False
+    try:
+        scores.check_score_types(tuple(scores.read_fold(folder, number).scores["valid"]), work)
+    except scores.Unusable:
+        return False
+    return True
+
+
+@contextmanager
+def _fresh_folder(beside: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=".incoming.", dir=beside))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
