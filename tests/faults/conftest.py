@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults import hosts, invariants, rehearsal, stand_in_job
-from tests.faults.hosts import StackHosts
+from tests.faults import hosts, invariants, jobs, rehearsal
+from tests.faults.hosts import Ground
+from tests.faults.jobs import STAND_IN, Job
 from tests.faults.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ def rehearse(tmp_path: Path) -> Iterator[Rehearse]:
     """Make an event on this machine; afterwards nothing may be broken, and nothing of it is left."""
     made: list[Rehearsal] = []
 
-    def make(*, n_workers: int = 2, database_url: str | None = None) -> Rehearsal:
-        prefix = stand_in_job.make_prefix(tmp_path / "prefix")
+    def make(job: Job = STAND_IN, **settings: Any) -> Rehearsal:
+        prefix = jobs.make_prefix(job, tmp_path / "prefix")
         worker = f"worker_type: conda, env: venv, venv_dir: {prefix}"
-        event = rehearsal.open_event(tmp_path, "here", worker, n_workers=n_workers, database_url=database_url)
-        made.append(Rehearsal(tmp_path, event))
+        event = rehearsal.open_event(tmp_path, "here", worker, job, **settings)
+        made.append(Rehearsal(tmp_path, event, job=job))
         return made[-1]
 
     yield make
@@ -37,7 +38,7 @@ def rehearse(tmp_path: Path) -> Iterator[Rehearse]:
 
 
 @pytest.fixture(scope="session")
-def ground(cloud: Cloud) -> StackHosts:
+def ground(cloud: Cloud) -> Ground:
     """What all events on the local cloud share."""
     if cloud.local.level == "plain":
         pytest.skip("a plain machine's home has no path of its own that an image could name")
@@ -45,15 +46,15 @@ def ground(cloud: Cloud) -> StackHosts:
 
 
 @pytest.fixture
-def rehearse_on_cloud(ground: StackHosts, tmp_path: Path) -> Iterator[Rehearse]:
+def rehearse_on_cloud(ground: Ground, tmp_path: Path) -> Iterator[Rehearse]:
     """Make an event on the shared local cloud, in a stack of its own; otherwise as `rehearse`."""
     made: list[Rehearsal] = []
 
-    def make(*, n_workers: int = 2, database_url: str | None = None) -> Rehearsal:
+    def make(job: Job = STAND_IN, **settings: Any) -> Rehearsal:
         name = f"faults_{next(_NUMBERS)}"
         worker = f"worker_type: aws, key_path: {ground.cloud.key_path}, boot_timeout_s: 30"
-        event = rehearsal.open_event(tmp_path, name, worker, n_workers=n_workers, database_url=database_url)
-        made.append(Rehearsal(tmp_path, event, ground.of_stack(name)))
+        event = rehearsal.open_event(tmp_path, name, worker, job, **settings)
+        made.append(Rehearsal(tmp_path, event, ground.stack(name, job), job))
         return made[-1]
 
     yield make

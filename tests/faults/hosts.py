@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.errors import RampartError
 from contracts.event import DEFAULT_REGION
 from contracts.stack import StackOutputs
-from tests.faults import stand_in_job
+from tests.faults import jobs
 from tests.integration.clouds import KEY_NAME, Cloud
 
 _LIVE = ("pending", "running", "stopping", "stopped")
 
 
-@dataclass(frozen=True)
+@dataclass
 class StackHosts:
     """The instances launched for one stack on the shared local cloud."""
 
     cloud: Cloud
     outputs: StackOutputs
     image_id: str
+    _told: set[str] = field(default_factory=set)
 
     @property
     def environment(self) -> dict[str, str]:
         """What leads to the cloud; what Rampart remembers of an event lies in the event's own folder."""
         return {name: value for name, value in self.cloud.environment.items() if name != "RAMPART_STATE_DIR"}
-
-    def of_stack(self, name: str) -> StackHosts:
-        """The same place for another stack."""
-        return replace(self, outputs=self.outputs.model_copy(update={"stack": name, "event": name}))
 
     def every(self) -> list[dict[str, Any]]:
         """All there ever were, as EC2 describes them."""
@@ -43,15 +42,19 @@ class StackHosts:
     def let_go_on(self) -> None:
         """Let what waits on the hosts there are end."""
         for instance_id in self.live():
-            stand_in_job.let_go_on(self.cloud.local.machine(instance_id))
+            if instance_id not in self._told:
+                with suppress(RampartError):  # it has ended meanwhile
+                    jobs.let_go_on(self.cloud.local.machine(instance_id))
+                    self._told.add(instance_id)
+
+    def lose(self, instance_id: str) -> None:
+        """Let a host fail without notice, if it is still there."""
+        with suppress(RampartError):
+            self.cloud.local.lose(instance_id)
 
     def trainings(self) -> list[str]:
         """The trainings begun on the hosts there are."""
-        return [
-            name
-            for instance_id in self.live()
-            for name in stand_in_job.trainings(self.cloud.local.machine(instance_id))
-        ]
+        return [name for one in self.live() for name in jobs.trainings(self.cloud.local.machine(one))]
 
     def end(self) -> None:
         """End what a failed test has left."""
@@ -59,17 +62,33 @@ class StackHosts:
             self.cloud.terminate(*left)
 
 
-def prepared(cloud: Cloud) -> StackHosts:
-    """Make network, launch template and image once; each event gets a stack of its own there by `of_stack`."""
+@dataclass
+class Ground:
+    """What the stacks of all events share: network, launch template, one image for each kind of job."""
+
+    cloud: Cloud
+    outputs: StackOutputs
+    _images: dict[str, str] = field(default_factory=dict)
+
+    def stack(self, name: str, job: jobs.Job) -> StackHosts:
+        """Give an event a stack of its own."""
+        if job.name not in self._images:
+            self._images[job.name] = jobs.make_image(job, self.cloud)
+        outputs = self.outputs.model_copy(update={"stack": name, "event": name})
+        return StackHosts(self.cloud, outputs, self._images[job.name])
+
+
+def prepared(cloud: Cloud) -> Ground:
+    """Declare what `infra` would."""
     ec2 = cloud.client("ec2")
     subnet = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"][0]
     group = _default_group(ec2, subnet["VpcId"])
     outputs = StackOutputs(
         stack="", event="", region=DEFAULT_REGION, vpc_id=subnet["VpcId"], subnet_ids=(subnet["SubnetId"],),
         security_group_id=group, key_name=KEY_NAME, launch_template_id=_template(ec2, group), image_pipeline_arn="",
-        image_name="stand-in",
+        image_name="of-the-tests",
     )  # fmt: skip
-    return StackHosts(cloud, outputs, stand_in_job.make_image(cloud))
+    return Ground(cloud, outputs)
 
 
 def _default_group(ec2: Any, vpc_id: str) -> str:
@@ -79,7 +98,6 @@ def _default_group(ec2: Any, vpc_id: str) -> str:
 
 
 def _template(ec2: Any, group: str) -> str:
-    """What `infra` declares of a host."""
     data = {
         "InstanceType": "t3.medium",
         "KeyName": KEY_NAME,

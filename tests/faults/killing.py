@@ -13,31 +13,28 @@ def serve_under_fire(
     rehearsal: Rehearsal,
     chance: random.Random,
     *,
-    dispatchers: int,
-    kills: int,
+    kills_each: int,
     also: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve the queue to its end, with `kills` kills spread over its length; `also` is done at each of them.
+    """Serve the queue to its end by two dispatchers, of which each is killed `kills_each` times; then `also` is done.
 
-    The last submission must wait to be let go on: so there is work for all until the last kill. The seed decides who
-    dies after how many results; what it is doing then, this machine's load decides.
+    The last submission must wait to be let go on, so that there is work for all until the last kill. Chance decides
+    who dies after how many results; what it is doing then, this machine's load decides.
     """
-    total = len(rehearsal.states())
-    alive = [rehearsal.dispatcher() for _ in range(dispatchers)]
-    for ended in sorted(chance.sample(range(total - 1), kills)):
-        rehearsal.until(f"{ended} submissions have ended", lambda: finished(rehearsal) >= ended)  # noqa: B023
-        victim = chance.randrange(len(alive))
+    victims = [0, 1] * kills_each
+    chance.shuffle(victims)
+    moments = sorted(chance.sample(range(len(rehearsal.states()) - 1), len(victims)))
+    alive = [rehearsal.dispatcher(), rehearsal.dispatcher()]
+    for moment, victim in zip(moments, victims, strict=True):
+        rehearsal.until(f"{moment} submissions have ended", lambda: ended(rehearsal) >= moment)  # noqa: B023
         alive[victim].kill()
         assert invariants.broken_while_it_goes_on(rehearsal) == []
         also()
         alive[victim] = rehearsal.dispatcher()
-    rehearsal.until_training()
-    rehearsal.let_go_on()
-    for one in alive:
-        one.await_end()
+    rehearsal.await_end(*alive)
 
 
-def finished(rehearsal: Rehearsal) -> int:
+def ended(rehearsal: Rehearsal) -> int:
     """How many submissions have come to their end."""
     (row,) = rehearsal.rows("SELECT count(*) FROM rampart_runs WHERE stage IN ('scored', 'failed')")
     return int(row[0])

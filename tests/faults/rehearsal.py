@@ -15,9 +15,10 @@ from contracts.event import EventConfig
 from contracts.event_file import load_event
 from runner import app
 from runner.store import Catalogue, Database
-from tests.faults import dispatchers, stand_in_job
+from tests.faults import dispatchers, jobs
 from tests.faults.dispatchers import DispatcherProcess
 from tests.faults.hosts import StackHosts
+from tests.faults.jobs import STAND_IN, Job
 from tests.faults.serving import Order
 from tests.faults.troubles import Trouble
 
@@ -33,6 +34,7 @@ class Rehearsal:
     folder: Path
     event: EventConfig
     hosts: StackHosts | None = None
+    job: Job = STAND_IN
     dispatchers: list[DispatcherProcess] = field(default_factory=list)
     is_abandoned: bool = False
     """No dispatcher comes back for what is unfinished."""
@@ -40,12 +42,12 @@ class Rehearsal:
     def __post_init__(self) -> None:
         self.database = Database(self.event.database_url.get_secret_value())
         self.catalogue: Catalogue = app.open_catalogue(self.event)
-        self.catalogue.add_event(self.event, stand_in_job.KIT)
+        self.catalogue.add_event(self.event, self.job.kit)
         self.catalogue.add_team(self.event.name, "blue")
 
-    def submit(self, *names: str, code: str = ":\n") -> list[int]:
-        """Put submissions into the queue; gives their ids."""
-        return [self._submit(name, code) for name in names]
+    def submit(self, *names: str, code: str = "") -> list[int]:
+        """Put submissions into the queue, of the job's trivial code unless told otherwise; gives their ids."""
+        return [self._submit(name, code or self.job.trivial) for name in names]
 
     def dispatcher(self, trouble: Trouble | None = None, **clocks: float) -> DispatcherProcess:
         """Start a dispatcher, to which `trouble` happens."""
@@ -102,8 +104,19 @@ class Rehearsal:
         else:
             self.hosts.let_go_on()
 
+    def await_end(self, *alive: DispatcherProcess) -> None:
+        """Let go on whatever waits, on whichever host, until these dispatchers have nothing left to do."""
+
+        def has_ended() -> bool:
+            self.let_go_on()
+            return all(one.has_ended for one in alive)
+
+        self.until("the dispatchers end", has_ended)
+        for one in alive:
+            one.await_end()
+
     def trainings(self) -> Counter[str]:
-        """How often each submission's training has begun, by its key; on hosts that are gone it is forgotten."""
+        """How often a stand-in has begun each submission's training, by its key; hosts that are gone are forgotten."""
         if self.hosts is not None:
             return Counter(self.hosts.trainings())
         noted = self.event.ramp.kit_dir / "trainings"
@@ -122,20 +135,27 @@ class Rehearsal:
     def _submit(self, name: str, code: str) -> int:
         source = self.folder / "code" / name
         source.mkdir(parents=True)
-        (source / stand_in_job.CODE).write_text(code)
+        (source / self.job.code_name).write_text(code)
         return self.catalogue.add_submission(self.event, "blue", name, source)
 
 
-def open_event(folder: Path, name: str, worker: str, *, n_workers: int, database_url: str | None = None) -> EventConfig:
+def open_event(
+    folder: Path,
+    name: str,
+    worker: str,
+    job: Job,
+    *,
+    n_workers: int = 2,
+    timeout_s: float = 60,
+    database_url: str | None = None,
+) -> EventConfig:
     """Write an event file and load it; `worker` is the inside of its section, `database_url` None the embedded one."""
     path = folder / "events" / name / "config.yml"
     path.parent.mkdir(parents=True)
-    kit = folder / "kit"
-    kit.mkdir(exist_ok=True)
-    (kit / "problem.py").touch()  # it must be there, and is the stand-in's business no further
+    kit = jobs.make_kit(job, folder / "kit")
     lines = [
         f"ramp: {{problem_name: stand_in, event_name: {name}, kit_dir: {kit}, data_dir: {kit}}}",
-        f"worker: {{{worker}, timeout: 60}}",
+        f"worker: {{{worker}, timeout: {timeout_s}}}",
         f"dispatcher: {{n_workers: {n_workers}, hunger_policy: exit, time_between_collection: 0.1}}",
     ]
     path.write_text("\n".join(lines) + "\n")

@@ -7,9 +7,9 @@ import os
 import signal
 from pathlib import Path
 
-from tests.faults import stand_in_job
 from tests.faults.conftest import Rehearse
 from tests.faults.dispatchers import DispatcherProcess
+from tests.faults.jobs import STAND_IN
 from tests.faults.rehearsal import Rehearsal
 
 
@@ -22,7 +22,7 @@ def until_adopted_by(event: Rehearsal, dispatcher: DispatcherProcess, count: int
 
 def test_a_job_goes_on_when_its_dispatcher_is_killed_and_is_recorded_once_by_the_next(rehearse: Rehearse) -> None:
     event = rehearse()
-    (one,) = event.submit("one", code=stand_in_job.WAITS)
+    (one,) = event.submit("one", code=STAND_IN.waits)
     first = event.dispatcher()
     event.until_training()
     first.kill()
@@ -39,7 +39,7 @@ def test_a_job_goes_on_when_its_dispatcher_is_killed_and_is_recorded_once_by_the
 
 def test_two_dispatchers_of_one_event_run_nothing_twice_even_if_one_is_killed(rehearse: Rehearse) -> None:
     event = rehearse()
-    ids = event.submit("one", "two", "three", "four", code=stand_in_job.WAITS)
+    ids = event.submit("one", "two", "three", "four", code=STAND_IN.waits)
     first, second = event.dispatcher(), event.dispatcher()
     event.until_training(4)
     owners = event.rows("SELECT DISTINCT lease_owner FROM rampart_runs")
@@ -54,7 +54,7 @@ def test_two_dispatchers_of_one_event_run_nothing_twice_even_if_one_is_killed(re
 
 def test_a_run_whose_job_was_lost_is_run_again_and_three_losses_are_the_platforms_fault(rehearse: Rehearse) -> None:
     event = rehearse()
-    event.submit("one", code=stand_in_job.WAITS)
+    event.submit("one", code=STAND_IN.waits)
     for attempt in (1, 2, 3):
         running = event.dispatcher()
         event.until_training(attempt=attempt)

@@ -8,8 +8,8 @@ import pytest
 
 from clients.aws.ec2 import Ec2
 from runner.reaper import Limits, Outcome, Reaper
-from tests.faults import stand_in_job
 from tests.faults.conftest import Rehearse
+from tests.faults.jobs import STAND_IN
 from tests.faults.rehearsal import Rehearsal
 from tests.faults.troubles import Trouble
 
@@ -55,7 +55,7 @@ def test_a_dispatcher_that_dies_for_good_leaves_instances_that_the_reaper_ends_b
     rehearse_on_cloud: Rehearse,
 ) -> None:
     event = rehearse_on_cloud(n_workers=4)
-    event.submit("one", "two", "three", "four", code=stand_in_job.WAITS)
+    event.submit("one", "two", "three", "four", code=STAND_IN.waits)
     lonely = event.dispatcher()
     event.until_training(4)
     lonely.kill()
