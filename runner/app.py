@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from contracts.errors import AskedWrongly
 from contracts.event import EventConfig, HungerPolicy
 from contracts.image import ImageReference
@@ -19,7 +21,7 @@ from runner.hosts import Ec2Hosts, HostKey
 from runner.interruption import Interruption
 from runner.ports import Hosts, Launches, Transport
 from runner.progress import Observer
-from runner.store import Catalogue, Database, SqlStore, Wishes, upgrade
+from runner.store import Catalogue, Database, SqlStore, Wishes, copy_event, upgrade
 
 SSH_CONFIG_VARIABLE = "RAMPART_SSH_CONFIG"
 """Names an ssh config file that tells host names, ports and gateways; the local cloud sets it."""
@@ -46,6 +48,17 @@ def open_catalogue(event: EventConfig) -> Catalogue:
 def open_wishes(event: EventConfig) -> Wishes:
     """Open what an organiser may ask of the event's queue."""
     return Wishes(_open_database(event), now)
+
+
+def copy_database(event: EventConfig, to: SecretStr) -> dict[str, int]:
+    """Copy the event from its embedded database into another; gives the number of rows by table."""
+    source, target = Database(event.database_url.get_secret_value()), Database(to.get_secret_value())
+    upgrade(source)
+    try:
+        return copy_event(source, target, event.name)
+    finally:
+        source.close()
+        target.close()
 
 
 def make_dispatcher(

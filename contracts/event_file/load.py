@@ -51,6 +51,18 @@ def load_event(path: Path, *, environ: Mapping[str, str], deployment_config: Pat
     )
 
 
+def load_database(path: Path, *, environ: Mapping[str, str]) -> SecretStr:
+    """Read which database a deployment's `config.yml` names. Raises BadConfiguration."""
+    config = yaml_tree.read(deployment.absolute(path, Path.cwd(), environ), environ, only=deployment.KEYS)
+    url = _database_of(config, Deployment(config.path.parent))
+    if url is None and not config.findings.problems:
+        config.findings.add((), "names no database", "write the section sqlalchemy, or database_url")
+    problems = _problems_of(config)
+    if url is None or problems:
+        raise BadConfiguration(problems)
+    return url
+
+
 @dataclass(frozen=True)
 class _Sections:
     ramp: Ramp

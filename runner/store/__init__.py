@@ -1,6 +1,7 @@
 """The one door to the challenge's database."""
 
 from runner.store.catalogue import Catalogue
+from runner.store.copying import copy_event
 from runner.store.database import Database
 from runner.store.memory import MemoryStore
 from runner.store.migrate import upgrade
@@ -24,5 +25,6 @@ __all__ = [
     "Which",
     "Wishes",
     "check_name",
+    "copy_event",
     "upgrade",
 ]

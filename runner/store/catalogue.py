@@ -123,16 +123,20 @@ class Catalogue:
 
     def _insert_submission(self, connection: Connection, event_team_id: int, name: str) -> int:
         now = self._clock()
-        digest = hashlib.sha256(f"{event_team_id}/{name}".encode()).hexdigest()
         timestamp = naive_utc(now)
         return _inserted(
             connection,
             tables.submissions,
             event_team_id=event_team_id,
             name=name,
-            hash_=digest,
+            hash_=submission_hash(event_team_id, name),
             submission_timestamp=timestamp,
         )
+
+
+def submission_hash(event_team_id: int, name: str) -> str:
+    """Give what RAMP's column `hash_` holds: unique among all submissions of the database."""
+    return hashlib.sha256(f"{event_team_id}/{name}".encode()).hexdigest()
 
 
 def _insert_event(connection: Connection, event: EventConfig, kit: KitDescription) -> None:

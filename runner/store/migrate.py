@@ -27,9 +27,18 @@ def upgrade(database: Database) -> None:
     with database.writing() as connection:
         if connection.dialect.name == "sqlite":
             tables.metadata.create_all(connection)
-        else:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        _migrate(connection)
+        migrate(connection)
+
+
+def migrate(connection: Connection) -> None:
+    """Make or migrate our own tables within a writing transaction of the caller's."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _make_room(database: Database) -> None:
@@ -40,11 +49,3 @@ def _make_room(database: Database) -> None:
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(name, timeout=30)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-
-
-def _migrate(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
