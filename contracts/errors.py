@@ -99,11 +99,15 @@ class RunOver(LeaseLost):
 
 
 class CloudError(RampartError):
-    """The cloud's API refused a call or failed at it; `code` is the service's own error code."""
+    """The cloud's API refused a call or failed at it; `code` is the service's own error code.
 
-    def __init__(self, message: str, *, code: str = "", hint: str = "") -> None:
+    `is_uncertain` where no answer came: what was asked for may have been done.
+    """
+
+    def __init__(self, message: str, *, code: str = "", hint: str = "", is_uncertain: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.code = code
+        self.is_uncertain = is_uncertain
 
 
 class CapacityMissing(CloudError):

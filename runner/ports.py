@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from contracts.instance import Instance, Launch, LaunchRequest
+from contracts.instance import Instance, Launch, LaunchAnswer, LaunchRequest
 from contracts.remote import CommandResult
 from contracts.work import Adopted, Cause, Claimed, Failed, Launched, Provisioned, Scored, StageValue, Work
 from runner.progress import Stage
@@ -42,7 +42,10 @@ class Hosts(Protocol):
     """Where runs get a machine from and give it back."""
 
     def acquire(self, claimed: Claimed) -> Provisioned:
-        """Give the run a host that answers; raises CloudError, BootTimeout, HostKeyRefused or ImageNotFound."""
+        """Give the run a host that answers; raises CloudError, BootTimeout, HostKeyRefused or ImageNotFound.
+
+        CapacityMissing says that there is none at the moment, HostGone that the one that was begun with has ended.
+        """
         ...
 
     def connect(self, provisioned: Provisioned) -> Transport:
@@ -50,19 +53,48 @@ class Hosts(Protocol):
         ...
 
     def is_gone(self, provisioned: Provisioned) -> bool:
-        """Whether the machine behind the run has ended for good, as far as its owner (EC2) knows."""
+        """Whether the machine behind the run has ended for good, as far as its owner (EC2) knows now.
+
+        Raises SpotReclaimed where it was a spot instance that EC2 took back.
+        """
         ...
 
     def release(self, provisioned: Provisioned) -> None:
-        """Give the host back; on EC2 it is terminated. Doing it twice is fine."""
+        """Give the host back: on EC2 it is terminated, and EC2 shows it. Doing it twice is fine. Raises CloudError."""
+        ...
+
+
+class Limited(Protocol):
+    """A host pool whose owner allows only so many hosts at a time."""
+
+    def limit(self) -> int | None:
+        """How many hosts may be up at the same time, as far as it was found out; None where no limit was met."""
+        ...
+
+
+class Warned(Protocol):
+    """A host pool that is told before a host is taken away."""
+
+    def on_notice(self, provisioned: Provisioned, call: Callable[[str], None]) -> Callable[[], None]:
+        """Have `call` called, with a reason, when EC2 says it will take the run's host: two minutes are left then.
+
+        It is called once, in a thread of the pool's; returns how to take that back.
+        """
         ...
 
 
 class Instances(Protocol):
     """The EC2 API as the host pool uses it. Every verb may raise CloudError."""
 
-    def launch(self, request: LaunchRequest) -> Instance:
-        """Start one instance; the same client token never starts a second one."""
+    def launch(self, request: LaunchRequest, *, again: bool = False) -> LaunchAnswer:
+        """Start the instances asked for, or fewer; the same client token never starts a second lot.
+
+        `again` where it may have been asked before, by somebody who did not live to hear the answer.
+        """
+        ...
+
+    def instances(self, tags: Mapping[str, str]) -> list[Instance]:
+        """Every instance that carries all of `tags`, ended ones included."""
         ...
 
     def instance(self, instance_id: str) -> Instance | None:
@@ -70,22 +102,30 @@ class Instances(Protocol):
         ...
 
     def terminate(self, instance_ids: Sequence[str]) -> None:
-        """End instances; those already gone count as ended."""
+        """End instances; those EC2 does not know are passed over, and keep no other from being ended."""
+        ...
+
+    def reclaimed(self, instance_ids: Collection[str]) -> dict[str, str]:
+        """Those spot instances EC2 has marked to be taken back, each with EC2's own word for it."""
         ...
 
 
 class Launches(Protocol):
     """The record of what EC2 was asked for, so that nothing is launched twice or forgotten."""
 
-    def intend(self, work: Work, launch: Launch) -> Launch:
-        """Keep a launch before it is asked for; gives the one kept before for this run, if EC2 has not refused it.
-
-        Raises LeaseLost or RunOver where the run is not ours.
-        """
+    def kept(self, work: Work) -> Launch | None:
+        """Give the run's last launch, unless EC2 gave it no instance. Raises LeaseLost or RunOver."""
         ...
 
-    def answered(self, client_token: str, instance_id: str) -> None:
-        """EC2 has answered, with no instance where it refused: the launch's user data is forgotten."""
+    def intend(self, works: Sequence[Work], launch: Launch) -> None:
+        """Keep a launch before it is asked for. Raises LeaseLost or RunOver where a run is not ours."""
+        ...
+
+    def answered(self, client_token: str, instance_ids: Mapping[int, str]) -> dict[int, str]:
+        """EC2 has answered, with instances by submission: the launch's user data is forgotten.
+
+        Gives what stands: the first answer counts, and runs that have ended meanwhile hold no instance.
+        """
         ...
 
 

@@ -12,6 +12,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
     ProfileNotFound,
     SSOError,
@@ -28,6 +29,9 @@ _PATIENCE = Config(
     max_pool_connections=32,
     user_agent_extra="rampart",
 )
+
+_BROKEN_OFF = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"})
+"""What a service says that failed on the way: it may have done what it was asked."""
 
 _HINTS = {
     "AuthFailure": "check the credentials: aws sts get-caller-identity",
@@ -78,7 +82,8 @@ def translated(doing: str) -> Iterator[None]:
         answer = error.response.get("Error", {})
         code = answer.get("Code", "")
         message = f"could not {doing}: {answer.get('Message', error)} [{code}]"
-        raise CloudError(message, code=code, hint=_HINTS.get(code, "")) from error
+        is_uncertain = code in _BROKEN_OFF
+        raise CloudError(message, code=code, hint=_HINTS.get(code, ""), is_uncertain=is_uncertain) from error
     except NoCredentialsError as error:
         hint = "set AWS_PROFILE or worker.profile_name, or run against the local cloud with --local"
         raise CloudError(f"could not {doing}: no AWS credentials found", code="NoCredentials", hint=hint) from error
@@ -92,4 +97,5 @@ def translated(doing: str) -> Iterator[None]:
         hint = "check the network, or AWS_ENDPOINT_URL where the local cloud was meant"
         raise CloudError(f"could not {doing}: {error}", code="EndpointConnection", hint=hint) from error
     except BotoCoreError as error:
-        raise CloudError(f"could not {doing}: {error}", code=type(error).__name__) from error
+        is_uncertain = isinstance(error, HTTPClientError)
+        raise CloudError(f"could not {doing}: {error}", code=type(error).__name__, is_uncertain=is_uncertain) from error

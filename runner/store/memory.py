@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -47,6 +47,7 @@ class _Run:
     message: str = ""
     value: StageValue | None = None
     launch: Launch | None = None
+    is_answered: bool = False
     lease_token: str = ""
     lease_expires_at: datetime | None = None
     is_to_end: bool = False
@@ -241,21 +242,34 @@ class MemoryStore:
             self._described(event)
             return any(run.lease_token not in lease_tokens for run in self._leased())
 
-    def intend(self, work: Work, launch: Launch) -> Launch:
-        """Keep a launch before it is asked for; gives the one kept before for this run, if EC2 has not refused it."""
+    def kept(self, work: Work) -> Launch | None:
+        """Give the run's last launch, unless EC2 gave it no instance."""
         with self._lock:
-            run = self._owned(work)
-            run.launch = run.launch or launch
-            return run.launch
+            return self._owned(work).launch
 
-    def answered(self, client_token: str, instance_id: str) -> None:
-        """EC2 has answered, with no instance where it refused: the launch's user data is forgotten."""
+    def intend(self, works: Sequence[Work], launch: Launch) -> None:
+        """Keep a launch before it is asked for, with the runs it is for."""
         with self._lock:
-            for run in self._leased():
-                launch = run.launch
-                if launch is not None and launch.request.client_token == client_token:
+            for run in [self._owned(work) for work in works]:
+                run.launch, run.is_answered = launch, False
+
+    def answered(self, client_token: str, instance_ids: Mapping[int, str]) -> dict[int, str]:
+        """EC2 has answered: the launch's user data is forgotten. Gives the instances that runs hold, by submission."""
+        held: dict[int, str] = {}
+        with self._lock:
+            for run in (run for submission in self._submissions.values() for run in submission.runs):
+                launch, submission_id = run.launch, run.work.submission_id
+                if launch is None or launch.request.client_token != client_token:
+                    continue
+                goes_on = run.ended_at is None
+                if not run.is_answered:
+                    instance_id = instance_ids.get(submission_id, "") if goes_on else ""
                     request = replace(launch.request, user_data="")
-                    run.launch = replace(launch, request=request, instance_id=instance_id) if instance_id else None
+                    launch = replace(launch, request=request, instance_id=instance_id) if instance_id else None
+                    run.launch, run.is_answered = launch, True
+                if launch is not None and goes_on:
+                    held[submission_id] = launch.instance_id
+        return held
 
     def close(self) -> None:
         """Nothing is open."""

@@ -17,7 +17,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_265_701  # any number of our own: two dispatchers that start together migrate one after the other
 
 
-def upgrade(database: Database) -> None:
+def upgrade(database: Database, revision: str = "head") -> None:
     """Make or migrate our own tables; on SQLite, the embedded database, make RAMP's tables too where they lack.
 
     RAMP's tables are never altered, and on PostgreSQL never made. Doing it again changes nothing.
@@ -27,10 +27,10 @@ def upgrade(database: Database) -> None:
     with database.writing() as connection:
         if connection.dialect.name == "sqlite":
             tables.metadata.create_all(connection)
-        migrate(connection)
+        migrate(connection, revision)
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, revision: str = "head") -> None:
     """Make or migrate our own tables within a writing transaction of the caller's."""
     if connection.dialect.name != "sqlite":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -38,7 +38,7 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _make_room(database: Database) -> None:

@@ -66,12 +66,19 @@ launches = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("client_token", String(64), nullable=False, unique=True),
-    Column("run_id", ForeignKey("rampart_runs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("parameters", JSON, nullable=False),
     Column("host_key", Text, nullable=False),
-    Column("instance_id", String(255), nullable=False),
     Column("intended_at", DateTime, nullable=False),
     Column("answered_at", DateTime),
+)
+
+# The runs a launch is for, one instance each: empty until EC2 has answered, or where it gave none.
+launch_runs = Table(
+    "rampart_launch_runs",
+    metadata,
+    Column("launch_id", ForeignKey("rampart_launches.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", ForeignKey("rampart_runs.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("instance_id", String(255), nullable=False, server_default=""),
 )
 
 transitions = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -195,19 +195,20 @@ class SqlStore:
         with self.database.reading() as connection:
             return leases.held_elsewhere(connection, event, lease_tokens)
 
-    def intend(self, work: Work, launch: Launch) -> Launch:
-        """Keep a launch before it is asked for; gives the one kept before for this run, if EC2 has not refused it."""
+    def kept(self, work: Work) -> Launch | None:
+        """Give the run's last launch, unless EC2 gave it no instance."""
         with self.database.writing() as connection:
-            run = run_rows.owned(connection, work)
-            known = launching.kept(connection, run.id)
-            if known is None:
-                launching.keep(connection, run.id, launch, self._clock())
-        return known or launch
+            return launching.kept(connection, run_rows.owned(connection, work).id)
 
-    def answered(self, client_token: str, instance_id: str) -> None:
-        """EC2 has answered, with no instance where it refused: the launch's user data is forgotten."""
+    def intend(self, works: Sequence[Work], launch: Launch) -> None:
+        """Keep a launch before it is asked for, with the runs it is for."""
         with self.database.writing() as connection:
-            launching.answered(connection, client_token, instance_id, self._clock())
+            launching.keep(connection, [run_rows.owned(connection, work).id for work in works], launch)
+
+    def answered(self, client_token: str, instance_ids: Mapping[int, str]) -> dict[int, str]:
+        """EC2 has answered: the launch's user data is forgotten. Gives the instances that runs hold, by submission."""
+        with self.database.writing() as connection:
+            return launching.answered(connection, client_token, instance_ids, self._clock())
 
     def close(self) -> None:
         """Give back every connection to the database."""

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import sqlalchemy
 from sqlalchemy import select
 
 from contracts.errors import KitInvalid, LeaseLost, RunOver, StoreUnavailable, SubmissionInvalid, UnknownName
-from contracts.instance import Launch, LaunchRequest
-from contracts.work import Adopted, Blame, Cause, Claimed, Finished, claimed_of, provisioned_of
+from contracts.instance import LAUNCH_TAG, Launch, LaunchRequest, Pool
+from contracts.work import Adopted, Blame, Cause, Claimed, Finished, Work, claimed_of, provisioned_of
 from runner.kit import KitDescription, ScoreType
 from runner.ports import Store
 from runner.progress import Stage
@@ -326,31 +326,101 @@ def test_a_late_result_of_a_lost_run_is_superseded_by_the_one_that_counts(bench:
     assert bench.row(submission_id).attempt == 2
 
 
+def launch_of(*works: Work, token: str) -> Launch:
+    request = LaunchRequest("ami-1", token, {LAUNCH_TAG: token}, (Pool("t3.medium", "subnet-a"),), len(works), "secret")
+    ids = tuple(work.submission_id for work in works)
+    return Launch(request, "ssh-ed25519 A", ids, datetime(2026, 11, 20, 12, 0, 3, tzinfo=UTC))
+
+
 def test_a_launch_is_kept_word_for_word_until_it_is_answered(bench: Bench) -> None:
     bench.submit("one")
     old = bench.claim().work
-    first = Launch(LaunchRequest("ami-1", "t3.medium", "token", {"rampart:launch": "token"}, "secret"), "ssh-ed25519 A")
-    second = replace(first, host_key="ssh-ed25519 B")
-    assert bench.store.intend(old, first) == first
+    assert bench.store.kept(old) is None
+    launch = launch_of(old, token="first")
+    bench.store.intend([old], launch)
+    assert bench.store.kept(old) == launch
     work = claimed_of(adopt(bench).value).work
     with pytest.raises(LeaseLost):
-        bench.store.intend(old, second)
-    assert bench.store.intend(work, second) == first
-    bench.store.answered("token", "i-1")
-    answered = bench.store.intend(work, second)
-    assert answered == replace(first, request=replace(first.request, user_data=""), instance_id="i-1")
+        bench.store.intend([old], launch_of(old, token="another"))
+    with pytest.raises(LeaseLost):
+        bench.store.kept(old)
+    assert bench.store.kept(work) == launch
+    assert bench.store.answered("first", {work.submission_id: "i-1"}) == {work.submission_id: "i-1"}
+    assert bench.store.kept(work) == replace(launch, request=replace(launch.request, user_data=""), instance_id="i-1")
 
 
 def test_a_launch_that_was_refused_makes_room_for_another_of_the_same_run(bench: Bench) -> None:
     bench.submit("one")
     work = bench.claim().work
-    here, there = (
-        Launch(LaunchRequest("ami-1", "t3.medium", token, {}, "secret"), "ssh-ed25519 A") for token in ("here", "there")
+    bench.store.intend([work], launch_of(work, token="here"))
+    assert bench.store.answered("here", {}) == {}
+    assert bench.store.kept(work) is None
+    there = launch_of(work, token="there")
+    bench.store.intend([work], there)
+    assert bench.store.kept(work) == there
+
+
+def test_of_a_launch_for_several_runs_each_has_its_own_instance_and_the_first_answer_counts(bench: Bench) -> None:
+    ids = [bench.submit(name) for name in ("one", "two", "three")]
+    works = [bench.claim().work for _ in ids]
+    bench.store.intend(works, launch_of(*works, token="all"))
+    given = {ids[0]: "i-1", ids[1]: "i-2"}
+    assert bench.store.answered("all", given) == given
+    assert bench.store.answered("all", {ids[2]: "i-9"}) == given
+    kept = [bench.store.kept(work) for work in works]
+    assert [one.instance_id if one else None for one in kept] == ["i-1", "i-2", None]
+    assert kept[0] is not None
+    assert kept[0].submission_ids == tuple(ids)
+
+
+def test_a_run_that_has_ended_holds_no_instance_of_its_launch(bench: Bench) -> None:
+    ids = [bench.submit(name) for name in ("one", "two")]
+    claims = [bench.claim() for _ in ids]
+    bench.store.intend([one.work for one in claims], launch_of(*[one.work for one in claims], token="all"))
+    bench.store.requeue(claims[0], "cancelled")
+    assert bench.store.answered("all", {ids[0]: "i-1", ids[1]: "i-2"}) == {ids[1]: "i-2"}
+    with pytest.raises(RunOver):
+        bench.store.kept(claims[0].work)
+
+
+def test_a_launch_for_a_run_of_somebody_elses_is_not_kept_at_all(bench: Bench) -> None:
+    bench.submit("one")
+    lost = bench.claim().work
+    adopt(bench)
+    bench.submit("two")
+    work = bench.claim().work
+    with pytest.raises(LeaseLost):
+        bench.store.intend([work, lost], launch_of(work, lost, token="all"))
+    assert bench.store.kept(work) is None
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=store_fixtures.NEEDS_POSTGRESQL)])
+def test_launches_of_an_older_version_keep_their_run_and_instance(
+    kind: str, postgresql: Callable[[], sqlalchemy.URL], tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/old.db"
+    if kind == "postgresql":
+        url = store_fixtures.new_postgresql_database(postgresql(), "older")
+    database = Database(url)
+    upgrade(database, "0003")
+    run = (
+        "INSERT INTO rampart_runs (id, submission_id, generation, attempt, worker_type, stage, stage_since, steps_s, "
+        "host_id, image_id, started_at, message) "
+        "VALUES (5, 7, 1, 1, 'aws', 'provision', '2026-11-20', '{}', '', '', '2026-11-20', '')"
     )
-    assert bench.store.intend(work, here) == here
-    bench.store.answered("here", "")
-    assert bench.store.intend(work, there) == there
-    assert bench.store.intend(work, here) == there
+    launch = (
+        "INSERT INTO rampart_launches (client_token, run_id, parameters, host_key, instance_id, intended_at) "
+        "VALUES ('token', 5, '{}', 'key', 'i-1', '2026-11-20')"
+    )
+    with database.writing() as connection:
+        connection.exec_driver_sql(run)
+        connection.exec_driver_sql(launch)
+    upgrade(database)
+    with database.reading() as connection:
+        (row,) = connection.execute(select(own_tables.launch_runs)).all()
+        (kept,) = connection.execute(select(own_tables.launches)).all()
+    assert (row.launch_id, row.run_id, row.instance_id) == (kept.id, 5, "i-1")
+    database.close()
 
 
 # Events, teams, submissions

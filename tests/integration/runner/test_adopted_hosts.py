@@ -14,7 +14,7 @@ from clients import ssh
 from clients.aws.ec2 import Ec2
 from clients.keys import new_host_key
 from contracts.errors import HostGone
-from contracts.instance import Instance, LaunchRequest
+from contracts.instance import LaunchAnswer, LaunchRequest
 from contracts.work import Adopted, Claimed, Provisioned, claimed_of
 from runner.hosts import Ec2Hosts, HostKey, LaunchSettings
 from runner.interruption import Interruption
@@ -34,8 +34,8 @@ class Killed(BaseException):
 class DiesOnTheAnswer(Ec2):
     """EC2 launches, and whoever asked does not live to hear of it."""
 
-    def launch(self, request: LaunchRequest) -> Instance:
-        super().launch(request)
+    def launch(self, request: LaunchRequest, *, again: bool = False) -> LaunchAnswer:
+        super().launch(request, again=again)
         raise Killed
 
 
@@ -72,7 +72,7 @@ def test_a_launch_whose_answer_never_came_gives_one_instance_which_is_reached_af
     cloud: Cloud, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # this machine's image holds no kit: where it lies is another test's matter
-    monkeypatch.setattr("runner.hosts.find_layout", lambda *_, **__: store_fixtures.LAYOUT)
+    monkeypatch.setattr("runner.hosts.booting.find_layout", lambda *_, **__: store_fixtures.LAYOUT)
     session = boto3.Session(region_name=cloud.environment["AWS_DEFAULT_REGION"])
     ec2 = Ec2(session)
     bench.submit("one")

@@ -20,7 +20,7 @@ from moto.ec2.models import ec2_backends
 from clients.aws.ec2 import Ec2
 from clients.keys import new_host_key
 from contracts.event import DEFAULT_REGION
-from contracts.instance import Instance, LaunchRequest
+from contracts.instance import Instance, LaunchRequest, Pool
 from runner.host_boot import render_user_data
 from runner.reaper import Outcome, Reaper
 from tasks.reaping import reap
@@ -47,12 +47,12 @@ def launch(cloud: Cloud, ec2: Ec2) -> Iterator[Launch]:
         more = {f"rampart:{name.replace('_', '-')}": value for name, value in tags.items()}
         request = LaunchRequest(
             image_id=cloud.image(),
-            instance_type="t3.small",
             client_token=f"{stack}-{len(launched)}",
             tags={"rampart:stack": stack, "rampart:event": "iris", **more},
+            pools=(Pool("t3.small"),),
             user_data=user_data,
         )
-        launched.append(ec2.launch(request).instance_id)
+        launched.extend(ec2.launch(request).instance_ids)
         found = ec2.instance(launched[-1])
         assert found is not None
         return found

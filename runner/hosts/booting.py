@@ -1,0 +1,87 @@
+"""Wait until a launched instance answers over SSH with the key it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from contracts.errors import BootTimeout, HostGone, HostKeyRefused, HostUnreachable, SpotReclaimed
+from contracts.instance import Instance
+from contracts.work import Claimed, HostAddress, Provisioned
+from runner.hosts.launching import Placed
+from runner.hosts.settings import LaunchSettings
+from runner.hosts.watching import Watch
+from runner.interruption import Interruption
+from runner.layout import find_layout
+from runner.ports import Transport
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+
+
+class Booting:
+    """The time between EC2's answer and the host's."""
+
+    def __init__(
+        self,
+        settings: LaunchSettings,
+        watch: Watch,
+        *,
+        connect: Callable[[HostAddress], Transport],
+        now: Callable[[], datetime],
+        interruption: Interruption,
+    ) -> None:
+        self._settings = settings
+        self._watch = watch
+        self._connect = connect
+        self._now = now
+        self._interruption = interruption
+
+    def await_host(self, claimed: Claimed, placed: Placed) -> Provisioned:
+        """Give the run its host. Raises BootTimeout, HostKeyRefused, HostGone, Interrupted."""
+        deadline = self._now() + timedelta(seconds=self._settings.boot_timeout_s)
+        reason, pause_s = "it has no address yet", _FIRST_PAUSE_S
+        while True:
+            instance = self._seen(placed)
+            if instance is not None and instance.address and instance.state == "running":
+                try:
+                    return self._provisioned(claimed, instance, placed.host_key)
+                except HostKeyRefused:
+                    raise
+                except HostUnreachable as error:
+                    reason = error.message
+                    self._interruption.sleep(pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            if self._now() >= deadline:
+                raise self._boot_timeout(placed, reason)
+
+    def _seen(self, placed: Placed) -> Instance | None:
+        instance = self._watch.look(placed.instance_id, sleep=self._interruption.sleep)
+        if instance is None and not self._watch.is_settling(placed.instance_id):
+            raise HostGone(f"instance {placed.instance_id} has ended since it was launched")
+        if instance is not None and instance.has_ended:
+            lost = SpotReclaimed if instance.was_reclaimed else HostGone
+            why = instance.reason or "no reason given"
+            raise lost(f"instance {instance.instance_id} ended while booting: {why}")
+        return instance
+
+    def _provisioned(self, claimed: Claimed, instance: Instance, host_key: str) -> Provisioned:
+        settings = self._settings
+        host = HostAddress(
+            host_id=instance.instance_id,
+            address=instance.address,
+            user=settings.user,
+            host_key=host_key,
+            key_path=settings.key_path,
+        )
+        transport = self._connect(host)
+        try:
+            layout = find_layout(transport, problem=settings.problem, remote_kit_folder=settings.remote_kit_folder)
+        finally:
+            transport.close()
+        return Provisioned(claimed=claimed, host=host, layout=layout, image_id=settings.image_id)
+
+    def _boot_timeout(self, placed: Placed, reason: str) -> BootTimeout:
+        waited = f"{self._settings.boot_timeout_s:.0f} s"
+        hint = "may this machine reach port 22 (infra.allowed_cidrs), and does the image run sshd?"
+        return BootTimeout(f"instance {placed.instance_id} did not answer within {waited}: {reason}", hint=hint)

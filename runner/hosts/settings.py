@@ -1,0 +1,64 @@
+"""What the hosts of an event have in common, with how often EC2 is asked about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.instance import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSettings:
+    """What all hosts of an event have in common. `stack` and `event` become tags."""
+
+    stack: str
+    event: str
+    problem: str
+    image_id: str
+    instance_type: str
+    user: str
+    key_path: Path
+    launch_template_id: str = ""
+    key_name: str = ""
+    security_group_id: str = ""
+    subnet_ids: tuple[str, ...] = ()
+    spot: bool = False
+    boot_timeout_s: float = 600.0
+    remote_kit_folder: str | None = None
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """Where hosts may be launched; one without a subnet leaves the choice to EC2."""
+        return tuple(Pool(self.instance_type, subnet) for subnet in self.subnet_ids or ("",))
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """The SSH key of hosts that are launched together: the private half goes to them and is then forgotten."""
+
+    private: str
+    public: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """How often EC2 is asked, and for how long it is given time. All in seconds.
+
+    `gather` is how long a launch or termination waits for another to go along. `shortest_look` to `longest_look` lie
+    between two looks at all instances, `notice` between two looks for spot notices. `settling` is how long EC2 may not
+    know an instance it launched; `ending` how long it may take to end one. A pool without a machine rests for
+    `pool_rest`; when every pool rests, they are tried after `first_retry`, then doubled up to `longest_retry`; a limit
+    that was met is raised by one after each `limit_rest`.
+    """
+
+    gather: float = 0.03
+    shortest_look: float = 0.05
+    longest_look: float = 2.0
+    notice: float = 5.0
+    settling: float = 60.0
+    ending: float = 120.0
+    pool_rest: float = 600.0
+    first_retry: float = 15.0
+    longest_retry: float = 300.0
+    limit_rest: float = 600.0
