@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import secrets
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -17,7 +19,10 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import AskedWrongly, UnknownName
 from contracts.event import DEFAULT_REGION
-from localcloud import addresses, control, environment, small_http, state
+from localcloud import addresses, control, environment, injections, small_http, state
+from localcloud.api_faults import ApiFaults
+from localcloud.injections import Fault, Injection, Injections
+from localcloud.injector import Injector
 from localcloud.loop import LoopThread
 from localcloud.machines import Level, Machine, MachineRoom, strongest_level
 
@@ -55,6 +60,8 @@ class LocalCloud:
         self._port = port
         self._on_stop_asked = on_stop_asked or (lambda: None)
         self._ending = ExitStack()
+        self._injections = Injections()
+        self._api = ApiFaults(self._injections)
 
     def __enter__(self) -> LocalCloud:
         with ExitStack() as starting:
@@ -90,6 +97,25 @@ class LocalCloud:
         if instance_id not in self._hosts.ids():
             raise UnknownName(f"no running instance {instance_id}", hint="aws ec2 describe-instances lists them")
         self._instances.lose(instance_id)
+
+    def inject(self, fault: Fault, *, count: int | None = None, seconds: float | None = None) -> str:
+        """Begin a fault of `localcloud.injections`, for so many times or seconds; gives the name to undo it by.
+
+        Raises AskedWrongly where the fault cannot be bounded so, UnknownName for a host that does not run.
+        """
+        return self._injector.inject(fault, count=count, seconds=seconds)
+
+    def undo(self, injection: str) -> None:
+        """End a fault before its time; `all` ends every one. Raises UnknownName."""
+        self._injector.undo(injection)
+
+    def injections(self) -> list[Injection]:
+        """The faults in force, oldest first."""
+        return self._injections.active()
+
+    def calls(self) -> Counter[str]:
+        """How often each action of any service was asked for since the cloud started, refused calls included."""
+        return self._api.calls()
 
     def _start(self, ending: ExitStack) -> None:
         if not _one_at_a_time.acquire(blocking=False):
@@ -145,11 +171,15 @@ class LocalCloud:
         from localcloud.fleets import InstantFleets
         from localcloud.hosts import Hosts
         from localcloud.launch_templates import TemplateVersions
+        from localcloud.limits import Limits
         from localcloud.moto_images import Images
         from localcloud.moto_instances import Instances
         from localcloud.moto_patches import Patches
         from localcloud.moto_server import MotoServer, forget_everything
+        from localcloud.visibility import Visibility
 
+        self._injector = Injector(self._injections, lambda: self._hosts)
+        ending.callback(self._injector.close)
         self._hosts: Hosts = Hosts(
             room, self._loop, self.folder, lambda instance_id: self._instances.shut_down_inside(instance_id)
         )
@@ -158,15 +188,19 @@ class LocalCloud:
         patches = Patches()
         ending.callback(patches.undo)
         spot_requests.install(patches)
+        limits = Limits(self._injections)
         # what is installed last is asked first: a repeated call must not reach the fleets
-        for part in (self._instances, images, TemplateVersions(), InstantFleets(), ClientTokens()):
+        for part in (
+            *(self._instances, images, TemplateVersions(), Visibility(self._injections)),
+            *(limits, InstantFleets(limits), ClientTokens()),
+        ):
             part.install(patches)
         # emptied backends fill themselves again: only while they are patched do they do it with our images
         forget_everything()
         ending.callback(forget_everything)
         ending.callback(self._hosts.close)
         try:
-            server = MotoServer(self._port)
+            server = MotoServer(self._port, self._api.around)
         except OSError as error:
             raise AskedWrongly(f"port {self._port} cannot be taken: {error}", hint="choose another --port") from error
         url = server.start()
@@ -188,10 +222,14 @@ class LocalCloud:
 
     def _open_control(self, ending: ExitStack) -> None:
         token = secrets.token_urlsafe(32)
-        actions = {
-            "spot-notice": self.spot_notice,
+        actions: dict[str, control.Action] = {
+            "spot-notice": self._spot_notice_asked,
             "rebalance": self.rebalance,
             "lose": self.lose,
+            "inject": self._injection_asked,
+            "undo": self.undo,
+            "injections": lambda _argument: self._injections.listed(),
+            "calls": lambda _argument: dict(self.calls()),
             "stop": lambda _argument: self._on_stop_asked(),
         }
         door = addresses.bound("127.0.0.1", 0)
@@ -200,6 +238,17 @@ class LocalCloud:
         ending.callback(lambda: self._loop.call(small_http.close(server)))
         state.write(self.folder, state.State(os.getpid(), self.level, self.environment, url, token))
         ending.callback(state.remove, self.folder)
+
+    def _spot_notice_asked(self, argument: str) -> None:
+        """The instance, then the seconds until its end where they are not the usual ones."""
+        instance_id, _, seconds = argument.partition("/")
+        self.spot_notice(instance_id, seconds=float(seconds or SPOT_NOTICE_S))
+
+    def _injection_asked(self, argument: str) -> dict[str, str]:
+        """The fault's kind, its parameters and its bounds as JSON."""
+        asked = json.loads(argument)
+        fault = injections.made_from(asked["kind"], asked["parameters"])
+        return {"injection": self.inject(fault, count=asked["count"], seconds=asked["seconds"])}
 
 
 def _private_places(folder: Path) -> tuple[Path, ...]:

@@ -15,6 +15,9 @@ from moto.ec2.models.instances import Instance
 from moto.ec2.responses.fleets import Fleets
 from moto.ec2.utils import convert_tag_spec
 
+from localcloud.aws_errors import Refusal
+from localcloud.injections import Market, Pool
+from localcloud.limits import Limits
 from localcloud.moto_patches import Original, Patches
 
 _PRIORITIZED = ("prioritized", "capacity-optimized-prioritized")
@@ -54,6 +57,9 @@ class _Outcome:
 class InstantFleets:
     """CreateFleet of the type instant; other types stay moto's."""
 
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
     def install(self, patches: Patches) -> None:
         patches.wrap(Fleets, "create_fleet", self._create_fleet)
         patches.wrap(Fleet, "terminate_instances", _terminate_instances)
@@ -89,10 +95,11 @@ class InstantFleets:
         for offer in offers:
             if missing <= 0:
                 return
-            try:
-                instances = _launch(fleet, market, offer, math.ceil(missing / offer.weight), tags)
-            except EC2ClientError as error:
-                outcome.errors.append({**offer.named(market), "ErrorCode": error.code, "ErrorMessage": error.message})
+            instances, refusal = self._launch(fleet, market, offer, math.ceil(missing / offer.weight), tags)
+            if refusal is not None:
+                why = {"ErrorCode": refusal.code, "ErrorMessage": refusal.message}
+                outcome.errors.append({**offer.named(market), **why})
+            if not instances:
                 continue
             missing -= len(instances) * offer.weight
             fleet.fulfilled_capacity += len(instances) * offer.weight
@@ -103,6 +110,17 @@ class InstantFleets:
                     "InstanceType": offer.instance_type,
                 }
             )
+
+    def _launch(
+        self, fleet: Fleet, market: str, offer: _Offer, wanted: int, tags: Mapping[str, str]
+    ) -> tuple[list[Instance], Refusal | None]:
+        """As many as there is room for, and why not more."""
+        pool = Pool(offer.instance_type, offer.subnet_id, Market(market))
+        with self._limits.launching(fleet.ec2_backend, pool, wanted) as room:
+            try:
+                return (_launch(fleet, market, offer, room.count, tags) if room.count else []), room.refusal
+            except EC2ClientError as error:
+                return [], Refusal("400 Bad Request", error.code, error.message)
 
 
 def _offers(backend: EC2Backend, configs: Sequence[Mapping[str, Any]]) -> Iterator[_Offer]:

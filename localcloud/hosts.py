@@ -7,12 +7,12 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from contracts.errors import UnknownName
+from contracts.errors import AskedWrongly, UnknownName
 from localcloud import addresses, metadata, small_http, ssh_config, ssh_server, user_data
 from localcloud.addresses import Place
 from localcloud.instances import Description, Notices
@@ -140,6 +140,22 @@ class Hosts:
 
     def place(self, instance_id: str) -> Place:
         return self._host(instance_id).place
+
+    def freeze(self, instance_id: str, *, processes: bool) -> None:
+        """Let a host not answer any more; with `processes`, let nothing on it run either."""
+        with self._changing(instance_id) as host:
+            if host.server is None:
+                raise AskedWrongly(f"{instance_id} is stopped already", hint="aws ec2 start-instances starts it")
+            self._loop.call(host.server.freeze())
+            if processes:
+                host.machine.freeze()
+
+    def thaw(self, instance_id: str) -> None:
+        """Let a host answer and run again; one that has ended meanwhile needs it no more."""
+        with suppress(UnknownName), self._changing(instance_id) as host:
+            if host.server is not None:
+                host.machine.thaw()
+                self._loop.call(host.server.thaw())
 
     def console(self, instance_id: str) -> str:
         """What the machine said while it booted."""

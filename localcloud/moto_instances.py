@@ -94,7 +94,7 @@ class Instances:
         security_group_names: list[str],
         **kwargs: Any,
     ) -> Reservation:
-        template = _template_data(backend, kwargs)
+        template = template_data(backend, kwargs.get("launch_template"))
         image_id = image_id or template.get("ImageId", "")
         if image_id not in backend.amis:
             raise InvalidAMIIdError([image_id])
@@ -225,8 +225,8 @@ def _set_address(instance: Instance, address: str) -> None:
         nic.public_ip = address
 
 
-def _template_data(backend: EC2Backend, kwargs: dict[str, Any]) -> dict[str, Any]:
-    asked = kwargs.get("launch_template")
+def template_data(backend: EC2Backend, asked: dict[str, Any] | None) -> dict[str, Any]:
+    """What the launch template version that a call names says; nothing where it names none."""
     if not asked:
         return {}
     if "LaunchTemplateId" in asked:

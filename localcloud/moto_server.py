@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
-from xml.sax.saxutils import escape
 
 from moto.backends import list_of_moto_modules
 from moto.core.base_backend import BackendDict
@@ -15,7 +13,8 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from localcloud import addresses
+from localcloud import addresses, aws_errors
+from localcloud.aws_errors import Refusal, Refused
 
 _POLL_S = 0.05  # how long ending waits at most
 
@@ -27,6 +26,11 @@ class _QuietHandler(MotoRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing."""
+
+    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
+        """Close it on our side too: a client whose answer is lost on purpose must not wait for its own patience."""
+        super().connection_dropped(error, environ)
+        self.close_connection = True
 
 
 class _Services(DomainDispatcherApplication):
@@ -41,11 +45,14 @@ class _Services(DomainDispatcherApplication):
 
 
 class MotoServer:
-    """moto's server in a thread of its own, on 127.0.0.1; port 0 takes a free one. Raises OSError when it is taken."""
+    """moto's server in a thread of its own, on 127.0.0.1; port 0 takes a free one. Raises OSError when it is taken.
 
-    def __init__(self, port: int = 0) -> None:
+    `around` puts something between the clients and the API.
+    """
+
+    def __init__(self, port: int, around: Callable[[WSGIApp], WSGIApp]) -> None:
         default_user_config["iam"]["load_aws_managed_policies"] = True  # roles attach AWS's own policies by name
-        app = _with_aws_errors(_Services(create_backend_app))
+        app = around(_with_aws_errors(_Services(create_backend_app)))
         with addresses.bound("127.0.0.1", port) as door:  # werkzeug itself ends the process when a port is taken
             self._port = door.getsockname()[1]
             self._server = make_server(
@@ -80,22 +87,17 @@ def _with_aws_errors(app: WSGIApp) -> WSGIApp:
         try:
             return app(environ, start_response)
         except Exception as error:  # whatever a handler of moto's raises
-            status, headers, body = _aws_error(error, environ)
+            status, headers, body = aws_errors.answer(_refusal(error), environ)
             start_response(status, headers)
             return [body]
 
     return answer
 
 
-def _aws_error(error: Exception, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+def _refusal(error: Exception) -> Refusal:
     """501 is not tried again by AWS clients, 500 is; neither would help here."""
+    if isinstance(error, Refused):
+        return error.refusal
     code = "UnsupportedOperation" if isinstance(error, NotImplementedError) else "InternalError"
     message = f"the local cloud failed at this call: {type(error).__name__}: {error}"
-    if "json" in environ.get("CONTENT_TYPE", ""):
-        headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", code)]
-        return "501 Not Implemented", headers, json.dumps({"__type": code, "message": message}).encode()
-    inner = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-    is_ec2 = "/ec2/aws4_request" in environ.get("HTTP_AUTHORIZATION", "")
-    xml = f"<Response><Errors>{inner}</Errors></Response>" if is_ec2 else f"<ErrorResponse>{inner}</ErrorResponse>"
-    # REST APIs that answer in JSON send requests without a content type, and read the code from this header
-    return "501 Not Implemented", [("Content-Type", "text/xml"), ("x-amzn-ErrorType", code)], xml.encode()
+    return Refusal("501 Not Implemented", code, message)

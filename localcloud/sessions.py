@@ -46,9 +46,10 @@ class _Child:
 class Session(asyncssh.SSHServerSession[bytes]):
     """One channel: a command, a shell or sftp. Ends the command when the client goes; what detached itself stays."""
 
-    def __init__(self, machine: Machine, environment: Mapping[str, str]) -> None:
+    def __init__(self, machine: Machine, environment: Mapping[str, str], answers: asyncio.Event) -> None:
         self._machine = machine
         self._environment = dict(environment)
+        self._answers = answers  # cleared while the host is cut off: nothing may be said then
         self._argv: list[str] = []
         self._terminal: tuple[str, tuple[int, int, int, int]] | None = None
         self._input: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -150,6 +151,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         """Carry all output, then the exit status: in this order nothing is cut off."""
         await asyncio.gather(*(self._pump(reader, datatype) for reader, datatype in child.outputs))
         code = await child.process.wait()
+        await self._answers.wait()
         if self._gone.is_set():
             return
         if code < 0:
@@ -159,6 +161,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     async def _pump(self, reader: asyncio.StreamReader, datatype: int | None) -> None:
         while data := await _read(reader):
+            await self._answers.wait()
             if self._gone.is_set():
                 continue  # nobody listens: keep the command from filling its pipe
             self._chan.write(data, datatype)

@@ -12,6 +12,7 @@ import asyncssh
 from localcloud.machines import Machine
 from localcloud.sessions import Session
 
+_KEEPALIVE_S = 30
 _PASSES_TO_CONNECT = 3  # of the loop: a task is made of an accepted connection, then a transport, then it is told
 
 
@@ -59,23 +60,67 @@ class SSHServer:
         self._environment = environment
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._acceptor: asyncssh.SSHAcceptor | None = None
+        self._answers = asyncio.Event()
+        self._answers.set()
 
     async def start(self, door: socket.socket) -> None:
         self._door = door
         self._acceptor = await asyncssh.listen(
             sock=door,
-            server_factory=lambda: _Door(self._machine, self._identity, self._environment, self._connections),
+            server_factory=lambda: _Door(
+                self._machine, self._identity, self._environment, self._connections, self._answers
+            ),
             server_host_keys=[self._identity.host_key],
             encoding=None,
             line_editor=False,
             agent_forwarding=False,
             x11_forwarding=False,
-            keepalive_interval=30,
+            keepalive_interval=_KEEPALIVE_S,
             login_timeout=30,
         )
 
+    async def freeze(self) -> None:
+        """Answer nothing and cut nothing, as behind a broken network: clients can only wait.
+
+        New connections come as far as the kernel takes them.
+        """
+        if self._acceptor is None or not self._answers.is_set():
+            return
+        self._answers.clear()
+        kept = self._door.dup()  # the kernel goes on listening when the acceptor closes its own
+        await self._accept_no_more()
+        self._door = kept
+        for connection in self._connections:
+            connection.set_keepalive(0)
+            _let_read(connection, reads=False)
+
+    async def thaw(self) -> None:
+        """Answer again, what came meanwhile first."""
+        if self._acceptor is None or self._answers.is_set():
+            return
+        for connection in self._connections:
+            _let_read(connection, reads=True)
+            connection.set_keepalive(_KEEPALIVE_S)
+        self._answers.set()
+        await self.start(self._door)
+
     async def stop(self) -> None:
         """Refuse new connections, cut the present ones."""
+        if self._acceptor is None:
+            return
+        if self._answers.is_set():
+            await self._accept_no_more()
+        else:
+            self._door.close()
+            self._answers.set()  # the sessions must see that their clients are gone
+        connections = list(self._connections)
+        for connection in connections:
+            connection.abort()
+        await asyncio.gather(*(connection.wait_closed() for connection in connections), return_exceptions=True)
+        await self._acceptor.wait_closed()  # waits for the connections too, from Python 3.12 on
+        self._acceptor = None
+
+    async def _accept_no_more(self) -> None:
         if self._acceptor is None:
             return
         # asyncio forgets, without closing it, a connection it has accepted but not yet made when its server closes:
@@ -84,11 +129,17 @@ class SSHServer:
         for _ in range(_PASSES_TO_CONNECT):
             await asyncio.sleep(0)
         self._acceptor.close()
-        connections = list(self._connections)
-        for connection in connections:
-            connection.abort()
-        await asyncio.gather(*(connection.wait_closed() for connection in connections), return_exceptions=True)
-        await self._acceptor.wait_closed()  # waits for the connections too, from Python 3.12 on
+
+
+def _let_read(connection: asyncssh.SSHServerConnection, reads: bool) -> None:
+    """asyncssh has no public door to its transport; one that is ending has none."""
+    transport: asyncio.Transport | None = getattr(connection, "_transport", None)
+    if transport is None or transport.is_closing():
+        return
+    if reads:
+        transport.resume_reading()
+    else:
+        transport.pause_reading()
 
 
 class _Door(asyncssh.SSHServer):
@@ -100,11 +151,13 @@ class _Door(asyncssh.SSHServer):
         identity: Identity,
         environment: Mapping[str, str],
         connections: set[asyncssh.SSHServerConnection],
+        answers: asyncio.Event,
     ) -> None:
         self._machine = machine
         self._identity = identity
         self._environment = environment
         self._connections = connections
+        self._answers = answers
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
@@ -120,4 +173,4 @@ class _Door(asyncssh.SSHServer):
         return username == self._machine.login_user and key.public_data in self._identity.authorized
 
     def session_requested(self) -> Session:
-        return Session(self._machine, self._environment)
+        return Session(self._machine, self._environment, self._answers)

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-from localcloud.machines import boot, cgroups, linux
+from localcloud.machines import boot, cgroups, inside, linux
 from localcloud.machines.full_store import FullStore
 from localcloud.machines.level import Level
 from localcloud.machines.plan import EXIT_REBOOT, RoomPlan
@@ -81,6 +81,16 @@ class Keeper:
             "cgroups": cgroups.folders(machine),
             "first": running.first,
         }
+
+    def freeze(self, machine: str) -> None:
+        if machine in self._running:
+            inside.freeze(self._running[machine].namespaces["pid"])
+
+    def thaw(self, machine: str) -> None:
+        if machine in self._running:
+            running = self._running[machine]
+            inside.thaw(running.namespaces["pid"])
+            _signal_entered(running, signal.SIGCONT)  # `nsenter` stops with its child, and does not wake with it
 
     def stop(self, machine: str) -> None:
         running = self._running.pop(machine, None)

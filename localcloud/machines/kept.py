@@ -212,6 +212,12 @@ class KeptMachine:
             return None
         return self._keeper.ask_for_socket("listen", machine=self.instance_id, host=address[0], port=address[1])
 
+    def freeze(self) -> None:
+        self._keeper.ask("freeze", machine=self.instance_id)
+
+    def thaw(self) -> None:
+        self._keeper.ask("thaw", machine=self.instance_id)
+
     def stop(self) -> None:
         self._where = None
         self._keeper.ask("stop", machine=self.instance_id)

@@ -52,6 +52,12 @@ class Machine(Protocol):
     def listen_inside(self, address: tuple[str, int]) -> socket.socket | None:
         """Return a socket that listens inside the machine's own network; None where it has none."""
 
+    def freeze(self) -> None:
+        """Let every process inside stand still, as when the machine hangs; what is started inside later runs."""
+
+    def thaw(self) -> None:
+        """Let them go on; does nothing to a machine that runs."""
+
     def stop(self) -> None:
         """End every process inside, keep the files."""
 

@@ -82,6 +82,12 @@ class PlainMachine:
         del address
         return None  # the network is the one of the machine around it
 
+    def freeze(self) -> None:
+        plain_processes.stop_all(self.folder)
+
+    def thaw(self) -> None:
+        plain_processes.continue_all(self.folder)
+
     def stop(self) -> None:
         self._runs = False
         plain_processes.end_all(self.folder)

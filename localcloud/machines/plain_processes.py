@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ class _Process:
     parent: int
     group: int
     marked: bool
+    stands: bool
 
 
 def end_all(folder: Path) -> None:
@@ -33,17 +35,38 @@ def end_all(folder: Path) -> None:
     """
     deadline = time.monotonic() + _PATIENCE_S
     while found := _of_machine(folder):
-        for pid in found:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        _signal(found, signal.SIGKILL)
         if time.monotonic() > deadline:
             raise RampartError(f"processes {found} did not end", hint="end them by hand: kill -9 PID")
         time.sleep(_PAUSE_S)
 
 
+def stop_all(folder: Path) -> None:
+    """Let every process of the machines in or below `folder` stand still; returns when they do."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while moving := [process.pid for process in _members(folder) if not process.stands]:
+        if time.monotonic() > deadline:
+            raise RampartError(f"processes {moving} do not stop", hint="look at them: ps -o pid,stat,args")
+        _signal(moving, signal.SIGSTOP)
+        time.sleep(_PAUSE_S)
+
+
+def continue_all(folder: Path) -> None:
+    """Let them go on."""
+    _signal(_of_machine(folder), signal.SIGCONT)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 def _of_machine(folder: Path) -> list[int]:
+    return [process.pid for process in _members(folder)]
+
+
+def _members(folder: Path) -> list[_Process]:
     """Return the marked processes, what descends from them, and what shares a process group with one of these."""
     everybody = list(_linux(folder) if sys.platform == "linux" else _elsewhere(folder))
     ours = {process.pid for process in everybody if process.marked}
@@ -54,7 +77,7 @@ def _of_machine(folder: Path) -> list[int]:
         before = len(ours)
         groups = {p.group for p in everybody if p.pid in ours} - {own_group}
         ours |= {p.pid for p in everybody if p.parent in ours or p.group in groups}
-    return sorted(ours - spared)
+    return [process for process in everybody if process.pid in ours - spared]
 
 
 def _linux(folder: Path) -> Iterator[_Process]:
@@ -69,7 +92,7 @@ def _linux(folder: Path) -> Iterator[_Process]:
             marked = _works_in(entry, folder) or _is_marked((entry / "environ").read_bytes(), marker)
         except OSError:  # it has ended, or is another user's
             continue
-        yield _Process(int(entry.name), int(parent), int(group), marked)
+        yield _Process(int(entry.name), int(parent), int(group), marked, stands=state in "Tt")
 
 
 def _is_marked(environment: bytes, marker: bytes) -> bool:
@@ -89,4 +112,4 @@ def _elsewhere(folder: Path) -> Iterator[_Process]:
     for line in shown.splitlines():
         pid, parent, group, state, command = line.split(None, 4)
         if not state.startswith("Z"):
-            yield _Process(int(pid), int(parent), int(group), marker in command)
+            yield _Process(int(pid), int(parent), int(group), marker in command, stands=state.startswith("T"))

@@ -269,3 +269,37 @@ def processes_with(mark: str) -> list[int]:
         except OSError:  # it ended meanwhile
             continue
     return found
+
+
+def test_a_frozen_machine_stands_still_and_goes_on_where_it_stood(machine: Machine) -> None:
+    counting = "i=0; while :; do i=$((i+1)); echo $i; (setsid sleep 0.001 &); done"
+    spawn = machine.spawn(["sh", "-c", counting], user="ubuntu")
+    with subprocess.Popen(
+        spawn.argv, env=spawn.env, cwd=spawn.cwd, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        until_said(process.stdout.fileno())
+        machine.freeze()
+        said(process.stdout.fileno())  # what it had said before it stood
+        assert said(process.stdout.fileno()) == b""
+        machine.thaw()
+        until_said(process.stdout.fileno())
+        machine.freeze()
+        machine.destroy()
+        assert process.wait(timeout=10) != 0
+
+
+def said(fd: int) -> bytes:
+    """All there is to read now."""
+    read = b""
+    while True:
+        try:
+            read += os.read(fd, 1 << 16)
+        except BlockingIOError:
+            return read
+
+
+def until_said(fd: int) -> None:
+    readable, _, _ = select.select([fd], [], [], 20)
+    assert readable, "nothing is said"
