@@ -119,6 +119,12 @@ class Worker(Section):
     n_workers: Count | None = Field(default=None, ge=1)
 
 
+class OwnWorker(Worker):
+    """Section `worker` of an organiser's own worker type, whose further keys are the worker's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class Dispatcher(Section):
     """Section `dispatcher`: how many runs at a time, and what to do between them. Keys are RAMP's."""
 

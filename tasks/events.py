@@ -18,7 +18,9 @@ def events_folder() -> Path:
     )
 
 
-def open_event(name: str | None, *, config: str | None = None, local: bool = False) -> EventConfig:
+def open_event(
+    name: str | None, *, config: str | None = None, local: bool = False, may_lack_environment: bool = False
+) -> EventConfig:
     """Load an event by name (`events/<name>/config.yml`) or by the path of its file, and show what it was warned of.
 
     With `local` the environment of the running local cloud is put over this process's own first.
@@ -27,7 +29,12 @@ def open_event(name: str | None, *, config: str | None = None, local: bool = Fal
 
     if local:
         enter_local_cloud()
-    event = load_event(_event_file(name), environ=os.environ, deployment_config=Path(config) if config else None)
+    event = load_event(
+        _event_file(name),
+        environ=os.environ,
+        deployment_config=Path(config) if config else None,
+        may_lack_environment=may_lack_environment,
+    )
     own_database = "the event has a database of its own: this rehearsal works on that very queue"
     has_own = str(event.state_root) not in event.database_url.get_secret_value()
     for warning in (*event.warnings, *([own_database] if local and has_own else [])):

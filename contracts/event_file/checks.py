@@ -18,10 +18,19 @@ IsWritten = Callable[[Loc], bool]
 """Whether the value at a place was written in the file, or is a default."""
 
 _BUILT_IN = ("conda", "aws", "dask", "ray")
+_OWN = "rampart.workers"
 _BROAD_PREFIX = 16
 
 
-def check_worker(worker: Worker, report: Report) -> None:
+def is_own_worker(section: object) -> bool:
+    """Whether a section `worker` names a type that is not built in: keys nobody here knows are that worker's own."""
+    named = section.get("worker_type") if isinstance(section, dict) else None
+    if not isinstance(named, str) or named in _BUILT_IN:
+        return False
+    return ":" in named or named in metadata.entry_points(group=_OWN).names
+
+
+def check_worker(worker: Worker, report: Report, *, may_lack_environment: bool = False) -> None:
     """Report the worker's contradictions, what its type lacks, and its missing files."""
     _check_worker_type(worker.worker_type, report)
     if worker.ami_image_id and worker.ami_image_name:
@@ -38,7 +47,8 @@ def check_worker(worker: Worker, report: Report) -> None:
     if worker.env == "conda" and worker.venv_dir is not None:
         report(("worker", "venv_dir"), "has no effect with env: conda", "write env: venv, or remove it")
     elif worker.venv_dir is not None:
-        _check_venv(worker.venv_dir, report)
+        if not may_lack_environment:
+            _check_venv(worker.venv_dir, report)
     elif worker.env == "venv":
         report(("worker", "venv_dir"), "is missing", "name the virtual environment's folder, or write env: conda")
     if worker.key_path is not None:
@@ -102,7 +112,7 @@ def warnings_for(ramp: Ramp, worker: Worker, infra: Infra, event_file: Path) -> 
 def _check_worker_type(worker_type: str, report: Report) -> None:
     if ":" in worker_type or worker_type in _BUILT_IN:
         return
-    others = sorted(metadata.entry_points(group="rampart.workers").names)
+    others = sorted(metadata.entry_points(group=_OWN).names)
     if worker_type in others:
         return
     known = [*_BUILT_IN, *others]
@@ -125,7 +135,7 @@ def _check_quick_test(kit: Path, submission: str, report: Report) -> None:
 
 def _check_venv(folder: Path, report: Report) -> None:
     if not _is(folder, Path.is_dir):
-        report(("worker", "venv_dir"), f"there is no folder {folder}", f"make it: python3 -m venv {folder}")
+        report(("worker", "venv_dir"), f"there is no folder {folder}", "make it: invoke env-create")
     elif not _is(folder / "bin" / "python", Path.exists):
         report(("worker", "venv_dir"), f"{folder} is not a virtual environment", "name one: it holds bin/python")
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticCustomError
 
 from contracts.errors import BadConfiguration, Problem
-from contracts.event import Dispatcher, EventConfig, Infra, Ramp, Worker
+from contracts.event import Dispatcher, EventConfig, Infra, OwnWorker, Ramp, Worker
 from contracts.event_file import checks, complete, database_url, deployment, faults, yaml_tree
 from contracts.event_file.deployment import Deployment
 from contracts.event_file.findings import Findings, Loc
@@ -23,16 +23,23 @@ STATE_DIR_VARIABLE = "RAMPART_STATE_DIR"
 _MOST_SHOWN = 50
 
 
-def load_event(path: Path, *, environ: Mapping[str, str], deployment_config: Path | None = None) -> EventConfig:
+def load_event(
+    path: Path,
+    *,
+    environ: Mapping[str, str],
+    deployment_config: Path | None = None,
+    may_lack_environment: bool = False,
+) -> EventConfig:
     """Read, complete and check an event file and its deployment's `config.yml`, from local files alone.
 
-    `${NAME}` is filled from `environ`. Raises BadConfiguration with the problems of both files together.
+    `${NAME}` is filled from `environ`. `may_lack_environment`: the virtual environment is yet to be made. Raises
+    BadConfiguration with the problems of both files together.
     """
     here = Path.cwd()
     source = yaml_tree.read(deployment.absolute(path, here, environ), environ)
     given = deployment.absolute(deployment_config, here, environ) if deployment_config else None
     home = deployment.locate(source, environ, given=given)
-    sections = _sections_of(source, home.folder, environ) if source.is_readable else None
+    sections = _sections_of(source, home.folder, environ, may_lack_environment) if source.is_readable else None
     url = _database_of(source, home)
     problems = _problems_of(source, home.config)
     if problems or sections is None:
@@ -72,7 +79,9 @@ class _Sections:
     warnings: tuple[str, ...]
 
 
-def _sections_of(source: YamlFile, folder: Path, environ: Mapping[str, str]) -> _Sections | None:
+def _sections_of(
+    source: YamlFile, folder: Path, environ: Mapping[str, str], may_lack_environment: bool
+) -> _Sections | None:
     """Check every section; what can be looked at is looked at although something else is wrong."""
     findings = source.findings
     _check_top_level(source)
@@ -83,7 +92,7 @@ def _sections_of(source: YamlFile, folder: Path, environ: Mapping[str, str]) -> 
     )
     check = partial(faults.checked, findings=findings, origin=completed.origin)
     ramp = check(Ramp, completed.ramp, ("ramp",))
-    worker = check(Worker, completed.worker, ("worker",))
+    worker = check(OwnWorker if checks.is_own_worker(completed.worker) else Worker, completed.worker, ("worker",))
     dispatcher = check(Dispatcher, completed.dispatcher, ("dispatcher",))
     infra = check(Infra, completed.infra, ("infra",))
 
@@ -94,7 +103,7 @@ def _sections_of(source: YamlFile, folder: Path, environ: Mapping[str, str]) -> 
         return completed.origin.get(loc, loc) in findings.lines
 
     if worker:
-        checks.check_worker(worker, report)
+        checks.check_worker(worker, report, may_lack_environment=may_lack_environment)
     if ramp:
         is_local = worker is not None and worker.worker_type == "conda"
         checks.check_folders(ramp, is_local, is_written, report)
