@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from urllib.parse import unquote, urlsplit
 
 from contracts.event import EventConfig
 from contracts.work import Failed, Scored, Work
@@ -16,6 +15,7 @@ from runner import hook_process
 from runner.clip import clipped
 from runner.interruption import Interruption
 from runner.progress import Progress, RunEnded, Stage, StageStarted
+from runner.secrets import secrets_of
 from runner.stages import log_text
 from runner.store.messages import state_of
 
@@ -42,7 +42,7 @@ class Hooks:
     ) -> None:
         self._event = event
         self._hooks = event.worker.hooks
-        self._environ = hook_process.without_secrets(environ, _secrets_of(event))
+        self._environ = hook_process.without_secrets(environ, secrets_of(event))
         self._limit_s = limit_s
         self._drain_s = drain_s
         self._given_up = Interruption()
@@ -159,13 +159,6 @@ class _Line:
                 job()
             except Exception:  # whatever a hook does, the next one has its turn
                 _log.exception("a hook broke", extra={"action": "hook-failed"})
-
-
-def _secrets_of(event: EventConfig) -> tuple[str, ...]:
-    key = event.worker.secret_access_key
-    password = urlsplit(event.database_url.get_secret_value()).password
-    written = (password or "", unquote(password or ""), key.get_secret_value() if key else "")
-    return tuple(secret for secret in written if secret)
 
 
 def _success(scored: Scored) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_format
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,8 +22,16 @@ from rich.text import Text
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _NARROW = 80
+_LEVELS = {"red": logging.ERROR, "yellow": logging.WARNING}
+_log = logging.getLogger(__name__)
 
 Row = Sequence[object]
+
+
+class _Progress:
+    """Where progress goes in this process."""
+
+    is_logged = False
 
 
 def out() -> Console:
@@ -40,8 +49,17 @@ def cleaned(text: object) -> str:
     return _CONTROL.sub("", str(text)).replace("\t", " ")
 
 
+def say_in_log() -> None:
+    """From now on send progress to the log instead of the terminal, for machines that read standard error."""
+    _log.setLevel(logging.INFO)
+    _Progress.is_logged = True
+
+
 def say(text: str, style: str = "") -> None:
     """One line of progress."""
+    if _Progress.is_logged:
+        _log.log(_LEVELS.get(style, logging.INFO), "%s", cleaned(text).strip(), extra={"action": "told"})
+        return
     err().print(Text(cleaned(text), style=style))
 
 

@@ -27,19 +27,26 @@ def open_event(
     """
     from tasks import console
 
-    if local:
-        enter_local_cloud()
-    event = load_event(
-        _event_file(name),
-        environ=os.environ,
-        deployment_config=Path(config) if config else None,
-        may_lack_environment=may_lack_environment,
-    )
+    event = read_event(name, config=config, local=local, may_lack_environment=may_lack_environment)
     own_database = "the event has a database of its own: this rehearsal works on that very queue"
     has_own = str(event.state_root) not in event.database_url.get_secret_value()
     for warning in (*event.warnings, *([own_database] if local and has_own else [])):
         console.say(f"warning: {warning}", style="yellow")
     return event
+
+
+def read_event(
+    name: str | None, *, config: str | None = None, local: bool = False, may_lack_environment: bool = False
+) -> EventConfig:
+    """Load an event as `open_event` does, and keep silent."""
+    if local:
+        enter_local_cloud()
+    return load_event(
+        _event_file(name),
+        environ=os.environ,
+        deployment_config=Path(config) if config else None,
+        may_lack_environment=may_lack_environment,
+    )
 
 
 def event_of_challenge(challenge: str) -> str:
@@ -79,7 +86,7 @@ def enter_local_cloud() -> None:
 
 def _event_file(name: str | None) -> Path:
     if not name:
-        names = _names()
+        names = event_names()
         if len(names) == 1:
             return events_folder() / names[0] / "config.yml"
         raise AskedWrongly("which event?", hint=f"--event NAME; {_known_events()}")
@@ -91,10 +98,11 @@ def _event_file(name: str | None) -> Path:
     return path
 
 
-def _names() -> list[str]:
+def event_names() -> list[str]:
+    """The events that have a file here, by name."""
     return sorted(path.parent.name for path in events_folder().glob("*/config.yml"))
 
 
 def _known_events() -> str:
-    names = _names()
+    names = event_names()
     return f"events here: {', '.join(names)}" if names else "make one: invoke init-event NAME --kit PATH"

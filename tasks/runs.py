@@ -6,6 +6,11 @@ from pathlib import Path
 
 from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, SUBMISSION_HELP, command
 
+_WATCH_HELP = {
+    "log-json": "tell what happens as JSON lines on standard error",
+    "metrics-port": "answer Prometheus at http://127.0.0.1:PORT/metrics (0: any free port)",
+}
+
 
 @command(help=EVENT_HELP | LOCAL_HELP | SUBMISSION_HELP | {"path": "folder with the submission's code"})
 def submit(
@@ -29,13 +34,15 @@ def submit(
     console.next_step(f"invoke train-loop --event {opened.name}{' --local' if local else ''}")
 
 
-@command(help=EVENT_HELP | LOCAL_HELP | SUBMISSION_HELP)
+@command(help=EVENT_HELP | LOCAL_HELP | SUBMISSION_HELP | _WATCH_HELP)
 def train(
     team: str,
     submission: str,
     event: str | None = None,
     config: str | None = None,
     local: bool = False,
+    log_json: bool = False,
+    metrics_port: str | None = None,
 ) -> None:
     """Run one submission that waits, now, and print its scores or why it failed.
 
@@ -43,15 +50,19 @@ def train(
     """
     from tasks import training
     from tasks.events import open_event
+    from tasks.watching import watched
 
-    opened = open_event(event, config=config, local=local)
-    training.train_one(opened, team=team, name=submission, local=local)
+    with watched(as_json=log_json, metrics_port=metrics_port) as watch:
+        opened = open_event(event, config=config, local=local)
+        training.train_one(opened, team=team, name=submission, local=local, watch=watch)
 
 
 @command(
     help=EVENT_HELP
     | LOCAL_HELP
+    | _WATCH_HELP
     | {
+        "event": "the event's name, or the path of its file (left out: every event whose window is open)",
         "hunger-policy": "none, sleep or exit: instead of the event file's (exit: stop when the queue is empty)",
         "terminate": "on Ctrl-C end the runs and release their hosts; their submissions are queued again",
     }
@@ -62,16 +73,27 @@ def train_loop(
     local: bool = False,
     hunger_policy: str | None = None,
     terminate: bool = False,
+    log_json: bool = False,
+    metrics_port: str | None = None,
 ) -> None:
     """Serve the event's queue until Ctrl-C, or until it is empty with --hunger-policy exit.
 
+    Without --event it serves every event whose window is open, and takes up those that open later.
+
     Example: invoke train-loop --event iris --hunger-policy exit
     """
-    from tasks import console, training
-    from tasks.events import open_event
+    from tasks import console, serving, training
+    from tasks.events import event_names, open_event
+    from tasks.watching import watched
 
-    opened = open_event(event, config=config, local=local)
-    training.serve(opened, hunger_policy=hunger_policy, terminate=terminate)
+    with watched(as_json=log_json, metrics_port=metrics_port) as watch:
+        if event is None and len(event_names()) > 1:
+            serving.serve_open_events(
+                config=config, local=local, hunger_policy=hunger_policy, terminate=terminate, watch=watch
+            )
+            return
+        opened = open_event(event, config=config, local=local)
+        training.serve(opened, hunger_policy=hunger_policy, terminate=terminate, watch=watch)
     console.next_step(f"invoke leaderboard --event {opened.name}{' --local' if local else ''}")
 
 

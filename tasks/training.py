@@ -8,50 +8,57 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 from contracts.errors import AskedWrongly
 from contracts.event import EventConfig, HungerPolicy
-from contracts.work import Failed, Scored, Work
-from runner.app import make_dispatcher, make_hosts, open_store
+from contracts.work import Failed, Scored
+from runner.app import make_dispatcher, make_hosts, open_catalogue, open_store
 from runner.dispatcher import Dispatcher, Summary
 from runner.hooks import Hooks
 from runner.interruption import Interruption
-from runner.progress import Progress, RunEnded, Stage, StageStarted
 from runner.store import SqlStore, SubmissionRow
 from tasks import console, images, stack, submissions
+from tasks.watching import Watch
 
-_SHOWN_AT_START = {Stage.PROVISION: "gets a host", Stage.WAIT: "runs"}
 
-
-def serve(event: EventConfig, *, hunger_policy: str | None, terminate: bool = True) -> Summary:
+def serve(
+    event: EventConfig, *, hunger_policy: str | None, terminate: bool = True, watch: Watch | None = None
+) -> Summary:
     """Serve the queue until the policy or a signal ends it; exits 130 after a signal.
 
     A signal ends the runs too, whether `terminate` is asked for or not; what a killed dispatcher left is adopted.
     """
-    policy = _policy(hunger_policy)
+    policy = policy_of(hunger_policy)
     interruption = Interruption()
-    store = open_store(event)
-    hooks = Hooks(event, os.environ)
-    dispatcher = _dispatcher(event, store, interruption, policy, hooks)
-    console.say(f"serving {event.name}: {event.dispatcher.n_workers} at a time")
-    if not terminate:
-        console.say("Ctrl-C ends the runs and releases their hosts, as with --terminate", style="dim")
-    with _stopped_by_signals(interruption), hooks:
-        summary = dispatcher.serve()
-    told = f"{summary.scored} scored, {summary.failed} failed"
-    if summary.requeued:
-        told += f", {summary.requeued} back in the queue"
-    console.say(told)
+    with stopped_by_signals(interruption, terminate=terminate):
+        summary = serve_event(event, interruption, policy, watch or Watch())
     if summary.unexpected:
-        console.say(f"error: {summary.unexpected} results could not be recorded, see above", style="red")
         sys.exit(1)
     if interruption.asked:
         sys.exit(130)
     return summary
 
 
-def train_one(event: EventConfig, *, team: str, name: str, local: bool = False) -> None:
+def serve_event(event: EventConfig, interruption: Interruption, policy: HungerPolicy | None, watch: Watch) -> Summary:
+    """Serve one queue until the policy or `interruption` ends it, and tell what came of it."""
+    store = open_store(event)
+    hooks = Hooks(event, os.environ)
+    dispatcher = _dispatcher(event, store, interruption, policy, watch, hooks)
+    console.say(f"serving {event.name}: {event.dispatcher.n_workers} at a time")
+    with hooks:
+        summary = dispatcher.serve()
+    told = f"{event.name}: {summary.scored} scored, {summary.failed} failed"
+    if summary.requeued:
+        told += f", {summary.requeued} back in the queue"
+    console.say(told)
+    if summary.unexpected:
+        console.say(f"error: {summary.unexpected} results could not be recorded, see above", style="red")
+    return summary
+
+
+def train_one(event: EventConfig, *, team: str, name: str, local: bool = False, watch: Watch | None = None) -> None:
     """Run one waiting submission to its end; exits 1 when it fails."""
     row = submissions.find(event, team=team, name=name)
     if row.state != "new":
@@ -59,11 +66,11 @@ def train_one(event: EventConfig, *, team: str, name: str, local: bool = False) 
     interruption = Interruption()
     store = open_store(event)
     hooks = Hooks(event, os.environ)
-    dispatcher = _dispatcher(event, store, interruption, None, hooks)
+    dispatcher = _dispatcher(event, store, interruption, None, watch or Watch(), hooks)
     claimed = store.claim_one(event.name, team, name)
     if claimed is None:  # somebody else has taken it meanwhile
         raise _does_not_wait(event, submissions.find(event, team=team, name=name))
-    with _stopped_by_signals(interruption), hooks:
+    with stopped_by_signals(interruption), hooks:
         ended = dispatcher.run_one(claimed)
     match ended.outcome:
         case Scored(bagged=bagged):
@@ -84,12 +91,13 @@ def _does_not_wait(event: EventConfig, row: SubmissionRow) -> AskedWrongly:
 
 
 def _dispatcher(
-    event: EventConfig, store: SqlStore, interruption: Interruption, policy: HungerPolicy | None, hooks: Hooks
+    event: EventConfig,
+    store: SqlStore,
+    interruption: Interruption,
+    policy: HungerPolicy | None,
+    watch: Watch,
+    hooks: Hooks,
 ) -> Dispatcher:
-    def observe(progress: Progress) -> None:
-        _tell(progress)
-        hooks(progress)
-
     hosts = make_hosts(
         event,
         outputs=stack.outputs_of(event),
@@ -97,12 +105,13 @@ def _dispatcher(
         interruption=interruption,
         launches=store,
     )
+    observe = watch.observer(event, partial(open_catalogue(event).counts, event.name), hooks)
     return make_dispatcher(
         event, store=store, hosts=hosts, interruption=interruption, observe=observe, hunger_policy=policy
     )
 
 
-def _policy(asked: str | None) -> HungerPolicy | None:
+def policy_of(asked: str | None) -> HungerPolicy | None:
     try:
         return HungerPolicy(asked.lower()) if asked else None
     except ValueError as error:
@@ -111,9 +120,10 @@ def _policy(asked: str | None) -> HungerPolicy | None:
 
 
 @contextmanager
-def _stopped_by_signals(interruption: Interruption) -> Iterator[None]:
+def stopped_by_signals(interruption: Interruption, *, terminate: bool = True) -> Iterator[None]:
     """The first SIGINT or SIGTERM asks everything to stop; the second ends the process at once."""
-
+    if not terminate:
+        console.say("Ctrl-C ends the runs and releases their hosts, as with --terminate", style="dim")
     asked: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form signal handlers have
@@ -132,26 +142,3 @@ def _stopped_by_signals(interruption: Interruption) -> Iterator[None]:
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)
-
-
-def _tell(progress: Progress) -> None:
-    match progress:
-        case StageStarted(work, stage, host_id) if stage in _SHOWN_AT_START:
-            console.say(f"  {_named(work)} {_SHOWN_AT_START[stage]}{f' on {host_id}' if host_id else ''}")
-        case RunEnded(work, Scored() as scored):
-            console.say(f"  {_named(work)} scored: {_official(scored)}", style="green")
-        case RunEnded(work, Failed() as failed):
-            console.say(f"  {_named(work)} failed ({failed.blame}, {failed.cause}): {failed.message}", style="red")
-        case RunEnded(work, None):
-            console.say(f"  {_named(work)} goes back to the queue", style="yellow")
-
-
-def _named(work: Work) -> str:
-    return f"{work.team}/{work.submission}"
-
-
-def _official(scored: Scored) -> str:
-    """The first score type is the official one; it is combined over the folds."""
-    for name, values in scored.bagged.scores.get("valid", {}).items():
-        return f"{name} {values[-1]:.4f}"
-    return "no bagged score"

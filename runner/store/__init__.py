@@ -5,7 +5,16 @@ from runner.store.copying import copy_event
 from runner.store.database import Database
 from runner.store.memory import MemoryStore
 from runner.store.migrate import upgrade
-from runner.store.rows import EventReport, FailureRow, Leaderboard, LeaderboardRow, Pause, SubmissionRow
+from runner.store.rows import (
+    EventCounts,
+    EventReport,
+    FailureRow,
+    Leaderboard,
+    LeaderboardRow,
+    Pause,
+    SubmissionRow,
+    Window,
+)
 from runner.store.sql import SqlStore
 from runner.store.submission_folder import check_name
 from runner.store.wishes import Cancelled, Which, Wishes
@@ -14,6 +23,7 @@ __all__ = [
     "Cancelled",
     "Catalogue",
     "Database",
+    "EventCounts",
     "EventReport",
     "FailureRow",
     "Leaderboard",
@@ -23,6 +33,7 @@ __all__ = [
     "SqlStore",
     "SubmissionRow",
     "Which",
+    "Window",
     "Wishes",
     "check_name",
     "copy_event",

@@ -15,12 +15,12 @@ from contracts.errors import KitInvalid, StoreUnavailable, SubmissionInvalid, Un
 from contracts.event import EventConfig
 from contracts.work import StageValue
 from runner.kit import KitDescription, ScoreType
-from runner.store import journal, reports, tables
+from runner.store import counts, journal, reports, tables
 from runner.store.database import Database
 from runner.store.own_tables import runs
-from runner.store.rows import EventReport, FailureRow, Leaderboard, SubmissionRow
+from runner.store.rows import EventCounts, EventReport, FailureRow, Leaderboard, SubmissionRow, Window
 from runner.store.submission_folder import check_name, staged
-from runner.store.times import naive_utc
+from runner.store.times import aware, naive_utc
 
 
 class Catalogue:
@@ -99,6 +99,21 @@ class Catalogue:
         with self._database.reading() as connection:
             _event_id(connection, event)
             return reports.report_in(connection, event)
+
+    def counts(self, event: str) -> EventCounts:
+        """Count what waits, runs or is left behind. Raises UnknownName."""
+        with self._database.reading() as connection:
+            _event_id(connection, event)
+            return counts.counts_in(connection, event)
+
+    def window(self, event: str) -> Window | None:
+        """Tell when the event takes submissions; None where the database does not know it yet."""
+        query = select(tables.events.c.opening_timestamp, tables.events.c.closing_timestamp)
+        with self._database.reading() as connection:
+            row = connection.execute(query.where(tables.events.c.name == event)).one_or_none()
+        if row is None:
+            return None
+        return Window(*(aware(moment) if moment else None for moment in row))
 
     def last_value(self, submission_id: int) -> StageValue | None:
         """Give what the submission's latest run left in its journal; None where there is nothing that can be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from runner.store import tables
 from runner.store.database import Database
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_ONE_IN_THIS_PROCESS = threading.Lock()  # Alembic keeps what it migrates in globals
 _LOCK = 7_265_701  # any number of our own: two dispatchers that start together migrate one after the other
 
 
@@ -38,7 +40,8 @@ def migrate(connection: Connection, revision: str = "head") -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    with _ONE_IN_THIS_PROCESS:
+        command.upgrade(config, revision)
 
 
 def _make_room(database: Database) -> None:

@@ -73,6 +73,33 @@ class EventReport:
 
 
 @dataclass(frozen=True, slots=True)
+class EventCounts:
+    """How much of what an event has: `held` are those of the waiting ones that are passed over.
+
+    `hosts` counts the hosts of runs that go on, `orphaned` the runs whose dispatcher went away.
+    """
+
+    waiting: int
+    held: int
+    runs_by_stage: dict[str, int]
+    hosts: int
+    orphaned: int
+    is_paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When an event takes submissions; an end that is None is open."""
+
+    opens_at: datetime | None
+    closes_at: datetime | None
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether the moment lies in it."""
+        return (self.opens_at is None or self.opens_at <= at) and (self.closes_at is None or at < self.closes_at)
+
+
+@dataclass(frozen=True, slots=True)
 class LeaderboardRow:
     """One scored submission: bagged scores by score type's name, mean times per fold in seconds.
 
