@@ -16,7 +16,7 @@ pytestmark = store_fixtures.NEEDS_POSTGRESQL
 
 EVENT = """
 ramp: {{problem_name: iris, event_name: iris, kit_dir: examples/iris, data_dir: examples/iris}}
-worker: {{worker_type: conda, env: venv, venv_dir: {prefix}, timeout: 60}}
+worker: {{worker_type: conda, env: venv, venv_dir: {prefix}, timeout: 600}}
 dispatcher: {{n_threads: 1, hunger_policy: exit}}
 """
 

@@ -16,6 +16,7 @@ import sqlalchemy
 
 from contracts.event import EventConfig
 from contracts.event_file import load_event
+from runner.ramp import update_leaderboards
 from tests.acceptance.conftest import REPOSITORY, Answer, Deployment
 
 PYTHON = REPOSITORY / ".venv-ramp" / "bin" / "python"
@@ -25,7 +26,8 @@ TEAM = "red_team"
 _SIDE = Path(__file__).with_name("ramp_side.py")
 _EVENT_FILE = """
 ramp: {{problem_name: iris, event_name: iris_test, event_title: An event, event_is_public: true}}
-worker: {{worker_type: conda, env: venv, venv_dir: {prefix}, timeout: 60, memory_limit_mib: 1024}}
+worker:
+  {{worker_type: conda, env: venv, venv_dir: {prefix}, timeout: 600, memory_limit_mib: 1024, hooks: {hooks}}}
 dispatcher: {{n_workers: 2, n_threads: 1, hunger_policy: exit}}
 """
 _CONFIG = """
@@ -59,11 +61,6 @@ class RampDeployment:
     url: sqlalchemy.URL
     side: RampSide
     ours: Deployment
-
-    @property
-    def config(self) -> Path:
-        """The one configuration both read."""
-        return self.folder / "config.yml"
 
     @property
     def event(self) -> EventConfig:
@@ -107,11 +104,13 @@ def deployed(folder: Path, url: sqlalchemy.URL) -> Iterator[RampDeployment]:
     (folder / "ramp-data" / "iris").mkdir(parents=True)
     (folder / "ramp-kits" / "iris" / "data").rename(folder / "ramp-data" / "iris" / "data")
     ours = Deployment(folder)
-    ours.write_event(_EVENT_FILE.format(prefix=sys.prefix), name=EVENT)
+    config = folder / "config.yml"
+    hooks = {"update_leaderboards": f"'{PYTHON}' '{update_leaderboards.__file__}' --config '{config}'"}
+    ours.write_event(_EVENT_FILE.format(prefix=sys.prefix, hooks=json.dumps(hooks)), name=EVENT)
     told = {"username": url.username, "host": url.query["host"], "database": url.database}
-    (folder / "config.yml").write_text(_CONFIG.format(**told))
+    config.write_text(_CONFIG.format(**told))
     with subprocess.Popen(
-        [PYTHON, _SIDE, folder / "config.yml"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [PYTHON, _SIDE, config], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             ramp = RampDeployment(folder, url, RampSide(process), ours)

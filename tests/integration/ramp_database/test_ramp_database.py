@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,14 +13,18 @@ import pytest
 import sqlalchemy
 
 from runner.app import now
-from runner.ramp import update_leaderboards
 from runner.store import SqlStore, upgrade
-from tests.contract.store_fixtures import new_postgresql_database, postgresql_programs, postgresql_server
+from tests.contract.store_fixtures import (
+    NEEDS_POSTGRESQL,
+    new_postgresql_database,
+    postgresql_programs,
+    postgresql_server,
+)
 from tests.integration.ramp_database.ramp import EVENT, PYTHON, TEAM, RampDeployment, deployed
 
 PROGRAMS = postgresql_programs()
 pytestmark = [
-    pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL's server programs are not installed"),
+    NEEDS_POSTGRESQL,
     pytest.mark.skipif(not PYTHON.exists(), reason=".venv-ramp, the environment of ramp-database, is not made"),
 ]
 
@@ -34,6 +37,7 @@ class Served:
     schema_before: str
     claimed: dict[str, Any]
     ended: dict[str, Any]
+    shown: dict[str, Any]
 
     def submission(self, name: str) -> dict[str, Any]:
         """What RAMP saw of a submission when all had ended."""
@@ -60,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             schema = ramp.schema(PROGRAMS)
             claimed = seen_while_claimed(ramp)
             ramp.serve()
-            yield Served(ramp, schema, claimed, ramp.seen())
+            yield Served(ramp, schema, claimed, ramp.seen(), ramp.side.ask("shown", event=EVENT))
 
 
 def seen_while_claimed(ramp: RampDeployment) -> dict[str, Any]:
@@ -146,13 +150,8 @@ def test_our_own_record_says_the_same_as_ramp(served: Served) -> None:
         assert f"{score:.3f}" in next(line for line in board.out.splitlines() if name in line)
 
 
-def test_the_leaderboards_of_ramps_frontend_show_what_was_run_after_the_hooks_command(served: Served) -> None:
-    ramp = served.ramp
-    before = ramp.side.ask("shown", event=EVENT)
-    assert not before["public_leaderboard_html_with_links"]
-    command = [str(PYTHON), update_leaderboards.__file__, "--config", str(ramp.config)]
-    subprocess.run(command, check=True, env={"RAMPART_EVENT": EVENT}, capture_output=True)
-    shown = ramp.side.ask("shown", event=EVENT)
+def test_the_leaderboards_of_ramps_frontend_show_what_was_run_when_the_hook_had_its_turn(served: Served) -> None:
+    shown = served.shown
     for name in ("public_leaderboard_html_with_links", "private_leaderboard_html", f"{TEAM}/leaderboard_html"):
         assert "second" in shown[name], name
         assert "bad" not in shown[name], name
