@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from contracts.errors import KitInvalid, StoreUnavailable, SubmissionInvalid, UnknownName
@@ -26,7 +26,7 @@ from runner.store.times import aware, naive_utc
 class Catalogue:
     """What commands ask of the database, apart from running submissions. Every method may raise StoreUnavailable.
 
-    On a database made by RAMP the adding is RAMP's own: there it is refused by the database, and said so.
+    On a database made by RAMP the adding is RAMP's own: there it is refused, and said so.
     """
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
@@ -77,6 +77,8 @@ class Catalogue:
         check_name(name, "submission")
         submissions_dir = event.ramp.submissions_dir
         with staged(source, submissions_dir) as folder, self._database.writing() as connection:
+            if made_by_ramp(connection):  # its frontend needs rows of files too, which RAMP alone can fill in
+                raise _belongs_to_ramp(self._database)
             signed_up = _event_team(connection, event.name, team)
             _check_not_sandbox(connection, event.name, name)
             try:
@@ -147,6 +149,11 @@ class Catalogue:
             hash_=submission_hash(event_team_id, name),
             submission_timestamp=timestamp,
         )
+
+
+def made_by_ramp(connection: Connection) -> bool:
+    """Whether ramp-database made the tables: then teams belong to users, submissions have files."""
+    return inspect(connection).has_table("users")
 
 
 def submission_hash(event_team_id: int, name: str) -> str:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    inspect,
     or_,
     select,
     text,
@@ -24,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from contracts.errors import AskedWrongly, StoreUnavailable, UnknownName
 from runner.store import leases, own_tables, tables
-from runner.store.catalogue import submission_hash
+from runner.store.catalogue import made_by_ramp, submission_hash
 from runner.store.database import Database
 from runner.store.messages import storable
 from runner.store.migrate import migrate
@@ -88,7 +87,7 @@ def _check_source(origin: Connection, event: str) -> None:
 
 
 def _check_made_by_us(connection: Connection, database: Database) -> None:
-    if inspect(connection).has_table("users"):
+    if made_by_ramp(connection):
         hint = "name an empty database (createdb NAME); to RAMP's, add event and teams with RAMP's own tools"
         raise AskedWrongly(f"{database} was made by RAMP, where teams belong to users", hint=hint)
 

@@ -178,6 +178,15 @@ def test_what_ramp_makes_new_again_runs_in_a_new_generation_whose_result_replace
     assert generations(ramp) == {"first": [1, 2], "second": [1], "bad": [1, 2]}
 
 
+def test_our_own_submit_leaves_the_adding_to_ramp(served: Served) -> None:
+    ramp = served.ramp
+    words = ("--event", EVENT, "--team", TEAM, "--submission", "ours", "--path", ramp.code("forest"))
+    answer = ramp.ours.invoke("submit", *words)
+    assert answer.exit_code == 1, answer
+    assert "with RAMP's own tools" in answer.err
+    assert "ours" not in ramp.seen()["submissions"]
+
+
 def flat(found: dict[str, dict[str, float] | list[float]]) -> dict[str, float]:
     """Numbers by the path that leads to them."""
     return {
