@@ -43,7 +43,7 @@ class ClientTokens:
         if not token:
             result: ActionResult = original(response)
             return result
-        action = response._get_param("Action")
+        action = response._get_action()
         fingerprint = _fingerprint(response.data)
         key = (response.current_account, response.region, action, token)
         with self._lock:

@@ -137,6 +137,22 @@ def test_a_repeated_fleet_call_answers_the_same_and_another_one_is_refused(cloud
     cloud.terminate(*first["Instances"][0]["InstanceIds"])
 
 
+def test_a_token_stands_for_one_call_of_each_action(cloud: Cloud, template_id: str) -> None:
+    ec2 = cloud.client("ec2")
+    made = ec2.create_launch_template_version(
+        LaunchTemplateId=template_id,
+        SourceVersion="$Default",
+        ClientToken="of-two-actions",
+        LaunchTemplateData={"InstanceType": "t3.small"},
+    )
+    version = str(made["LaunchTemplateVersion"]["VersionNumber"])
+    launched = ec2.create_fleet(
+        **fleet(template_id, {"InstanceType": "t3.small"}, version=version, ClientToken="of-two-actions")
+    )
+    cloud.terminate(*launched["Instances"][0]["InstanceIds"])
+    ec2.delete_launch_template_versions(LaunchTemplateId=template_id, Versions=[version])
+
+
 def test_a_version_made_from_another_one_keeps_what_it_does_not_change(cloud: Cloud, template_id: str) -> None:
     ec2 = cloud.client("ec2")
     user_data = base64.b64encode(b"#cloud-config\n{}\n").decode()
