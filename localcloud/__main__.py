@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contracts.errors import RampartError
-from localcloud import control, environment, state
+from localcloud import control, environment, inject_command, state
 
 DEFAULT_FOLDER = Path(".rampart/localcloud")
 _STOP_TIMEOUT_S = 60.0
@@ -90,9 +90,12 @@ def stop(asked: argparse.Namespace) -> None:
         time.sleep(_STOP_LOOK_S)
 
 
-def inject(asked: argparse.Namespace) -> None:
-    """Do something bad to an instance."""
-    control.ask(_running(asked), asked.fault, asked.instance_id)
+def announce(asked: argparse.Namespace) -> None:
+    """Do something to an instance that EC2 does on its own."""
+    argument = asked.instance_id
+    if getattr(asked, "seconds", None) is not None:
+        argument += f"/{asked.seconds}"
+    control.ask(_running(asked), asked.fault, argument)
 
 
 def _running(asked: argparse.Namespace) -> state.State:
@@ -155,13 +158,16 @@ def _parser() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, parents=[parent], help=about, description=about).set_defaults(run=run)
     for fault, about in (
-        ("spot-notice", "announce a spot instance's end in two minutes"),
+        ("spot-notice", "announce a spot instance's end, in two minutes unless said otherwise"),
         ("rebalance", "announce a rebalance recommendation to a spot instance"),
         ("lose", "end an instance at once, as failing hardware does"),
     ):
         faulty = commands.add_parser(fault, parents=[common], help=about, description=about)
         faulty.add_argument("instance_id", metavar="ID")
-        faulty.set_defaults(run=inject, fault=fault)
+        if fault == "spot-notice":
+            faulty.add_argument("--seconds", type=float, help="until the end (default 120)")
+        faulty.set_defaults(run=announce, fault=fault)
+    inject_command.add_to(commands, common, _running)
     return parser
 
 

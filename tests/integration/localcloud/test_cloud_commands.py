@@ -123,3 +123,21 @@ def test_a_killed_cloud_is_not_found_and_its_folder_serves_again(tmp_path: Path)
     assert run("env", "--folder", str(tmp_path)).returncode == 1
     with running(tmp_path, "--level", "plain"):
         assert run("env", "--folder", str(tmp_path)).returncode == 0
+
+
+def test_faults_are_injected_listed_and_undone_by_commands(tmp_path: Path) -> None:
+    folder = tmp_path / "cloud"
+    with running(folder, "--level", "plain") as (_, variables):
+        here = ("--folder", str(folder))
+        begun = run("inject", "throttle", "--action", "DescribeKeyPairs", "--count", "1", *here)
+        assert begun.returncode == 0, begun.stderr
+        assert begun.stdout.splitlines()[-1] == "end it: python -m localcloud inject undo fault-1"
+        assert "throttle" in run("inject", "list", *here).stdout
+        undone = run("inject", "undo", "fault-1", *here)
+        assert undone.returncode == 0, undone.stderr
+        assert json.loads(run("inject", "list", "--json", *here).stdout) == []
+        client_of(variables, "ec2").describe_key_pairs()
+        assert json.loads(run("calls", "--json", *here).stdout)["DescribeKeyPairs"] == 1
+        again = run("inject", "undo", "fault-1", *here)
+        assert (again.returncode, again.stdout) == (1, "")
+        assert again.stderr.startswith("error: no fault fault-1")

@@ -11,7 +11,7 @@ from localcloud.control import Control
 from localcloud.small_http import Reply, Request
 
 
-def ask(path: str, *, method: str = "POST", key: str = "right") -> tuple[Reply, list[str]]:
+def ask(path: str, *, method: str = "POST", key: str = "right", body: bytes = b"") -> tuple[Reply, list[str]]:
     lost: list[str] = []
 
     def lose(instance_id: str) -> None:
@@ -19,8 +19,9 @@ def ask(path: str, *, method: str = "POST", key: str = "right") -> tuple[Reply, 
             raise UnknownName("no running instance i-0", hint="look")
         lost.append(instance_id)
 
-    control = Control("right", {"lose": lose})
-    return asyncio.run(control.handle(Request(method, path, {"authorization": f"Bearer {key}"}))), lost
+    control = Control("right", {"lose": lose, "echo": lambda argument: {"said": argument}})
+    request = Request(method, path, {"authorization": f"Bearer {key}"}, body)
+    return asyncio.run(control.handle(request)), lost
 
 
 def test_an_action_is_done_for_who_has_the_token() -> None:
@@ -40,10 +41,15 @@ def test_a_page_in_a_browser_cannot_cause_an_action() -> None:
 
 def test_an_unknown_action_is_answered_with_the_known_ones() -> None:
     reply, _ = ask("/explode/i-1")
-    assert json.loads(reply.body) == {"message": "no action explode", "hint": "lose"}
+    assert json.loads(reply.body) == {"message": "no action explode", "hint": "lose, echo"}
 
 
 def test_a_refusal_carries_its_hint() -> None:
     reply, _ = ask("/lose/i-0")
     assert reply.status == HTTPStatus.BAD_REQUEST
     assert json.loads(reply.body) == {"message": "no running instance i-0", "hint": "look"}
+
+
+def test_what_an_action_gives_is_the_answer_and_its_argument_may_be_the_body() -> None:
+    reply, _ = ask("/echo", body=b'{"a": 1}')
+    assert json.loads(reply.body) == {"said": '{"a": 1}'}
