@@ -90,6 +90,10 @@ class StoreUnavailable(RampartError):
     """The database does not answer or refuses us."""
 
 
+class EventPaused(RampartError):
+    """Nothing of the event is claimed until the organiser resumes it."""
+
+
 class LeaseLost(RampartError):
     """Someone else owns the run by now: what we wanted to write was dropped."""
 
@@ -174,6 +178,10 @@ class CommandTimedOut(RampartError):
 
 class TransferRefused(RampartError):
     """What a host sent back broke a limit (links, paths, sizes, counts) and was not accepted."""
+
+
+class DiskFull(RampartError):
+    """This machine has no room for what a run left."""
 
 
 class RunLost(RampartError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +15,7 @@ from contracts.event import EventConfig, HungerPolicy
 from contracts.image import ImageReference
 from contracts.stack import StackOutputs
 from contracts.work import Provisioned
+from runner import process_name
 from runner.dispatcher import Dispatcher, Pace
 from runner.hosts import Ec2Hosts, HostKey
 from runner.interruption import Interruption
@@ -34,8 +34,8 @@ def now() -> datetime:
 
 def open_store(event: EventConfig) -> SqlStore:
     """Open the event's database; the embedded SQLite one is made where it is missing."""
-    owner = f"{socket.gethostname()}:{os.getpid()}"
-    store = SqlStore(event.database_url.get_secret_value(), event, now, owner=owner)
+    url = event.database_url.get_secret_value()
+    store = SqlStore(url, event, now, owner=process_name.own_name(), is_dead=process_name.is_dead)
     upgrade(store.database)
     return store
 

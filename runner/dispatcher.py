@@ -7,20 +7,21 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
-from contracts.errors import LeaseLost, RampartError
+from contracts.errors import LeaseLost, RampartError, StoreUnavailable
 from contracts.event import HungerPolicy
 from contracts.work import Adopted, Claimed, Failed, Scored, claimed_of
-from runner.flow import Run
-from runner.interruption import Interruption
-from runner.ports import Hosts, Store
+from runner.flow import Run, Surroundings
+from runner.interruption import HandedBack, Interruption, Wish
+from runner.leasing import Leases
+from runner.patience import PATIENCE, Patience
+from runner.ports import Hosts, Store, Sweep
 from runner.progress import Observer, RunEnded
+from runner.ticking import every
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _HUNGRY_SLEEP_S = 5.0  # RAMP's own figure for `hunger_policy: sleep`
 
@@ -33,13 +34,15 @@ class Pace:
     hunger_policy: HungerPolicy
     time_between_collection_s: float
     lease_renewal_s: float = 10.0
+    sweep_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a dispatcher did until it stopped.
 
-    `unexpected` counts runs that ended in a fault of ours, `dropped` those another dispatcher had adopted meanwhile.
+    `handed_back` counts runs that go on without it, `unexpected` those that ended in a fault of ours, `dropped` those
+    another dispatcher had adopted meanwhile. `paused` says why nothing more was claimed.
     """
 
     scored: int = 0
@@ -47,6 +50,11 @@ class Summary:
     requeued: int = 0
     unexpected: int = 0
     dropped: int = 0
+    handed_back: int = 0
+    paused: str = ""
+
+
+_COUNTS = tuple(name for name in Summary.__slots__ if name != "paused")
 
 
 class Dispatcher:
@@ -62,36 +70,43 @@ class Dispatcher:
         interruption: Interruption,
         now: Callable[[], datetime],
         observe: Observer,
+        patience: Patience = PATIENCE,
+        sweep: Sweep | None = None,
     ) -> None:
         self._event = event
         self._pace = pace
         self._store = store
-        self._hosts = hosts
         self._interruption = interruption
         self._now = now
-        self._observe = observe
+        self._around = Surroundings(hosts, store, interruption, now, observe, patience)
+        self._sweep = sweep
         self._something_changed = threading.Event()
         self._active: set[Future[RunEnded | None]] = set()
         self._counts: Counter[str] = Counter()
-        self._leases: set[str] = set()
+        self._leases = Leases(store, event)
         self._lock = threading.Lock()
+        self._paused = ""
+        self._has_answered = False
+        self._silent_since: datetime | None = None
 
     def serve(self) -> Summary:
-        """Claim and run until the end; returns when every run has been recorded and every host given back."""
+        """Claim and run until the end; returns when every run has been recorded, or handed back."""
         forget = self._interruption.on_ask(self._something_changed.set)
         try:
             with (
-                self._leases_renewed(),
+                self._ticks(),
                 ThreadPoolExecutor(self._pace.n_workers, thread_name_prefix=f"run-{self._event}") as pool,
             ):
                 while not self._interruption.asked:
-                    free = self._free_places()
-                    taken = self._taken(free)
-                    for one in taken:
-                        self._start(pool, one)
-                    idle = not taken and free == self._pace.n_workers
-                    if idle and self._pace.hunger_policy is HungerPolicy.EXIT and self._nothing_is_left():
-                        break
+                    try:
+                        idle = self._filled(pool)
+                        is_done = idle and self._pace.hunger_policy is HungerPolicy.EXIT and self._nothing_is_left()
+                        self._note_answer()
+                        if is_done:
+                            break
+                    except StoreUnavailable as error:
+                        idle = False
+                        self._note_silence(error)
                     self._await_change(idle)
         finally:
             forget()
@@ -99,12 +114,22 @@ class Dispatcher:
 
     def run_one(self, claimed: Claimed) -> RunEnded:
         """Carry one claimed submission to its end in the calling thread."""
-        with self._leases_renewed():
-            return self._held(claimed, lambda: self._run(claimed).to_its_end())
+        with self._ticks(), self._run(claimed) as run:
+            return run.to_its_end()
+
+    def _filled(self, pool: ThreadPoolExecutor) -> bool:
+        """Put work on every free place; says whether there is none left, and none in progress."""
+        free = self._free_places()
+        taken = self._taken(free)
+        for one in taken:
+            self._start(pool, one)
+        if free and not taken:
+            self._note_pause(self._store.paused(self._event))
+        return not taken and free == self._pace.n_workers
 
     def _taken(self, free: int) -> list[Claimed | Adopted]:
         """Orphaned runs come before new ones: their submissions have waited longest."""
-        adopted = self._store.adopt(self._event, free) if free else []
+        adopted = self._store.adopt(self._event, free, self._leases.tokens) if free else []
         for one in adopted:
             work = claimed_of(one.value).work
             _log.warning(
@@ -114,58 +139,41 @@ class Dispatcher:
         return [*adopted, *(self._store.claim(self._event, left) if left else [])]
 
     def _nothing_is_left(self) -> bool:
-        """Whether no run of another dispatcher may still come to us, should that one have died."""
-        with self._lock:
-            own = set(self._leases)
-        return not self._store.held_elsewhere(self._event, own)
+        """Whether no run of another dispatcher may still come to us, should that one have died, and nobody is held."""
+        return not self._store.held_elsewhere(self._event, self._leases.tokens) and not self._store.waits(self._event)
 
     def _carried(self, start: Claimed | Adopted) -> RunEnded | None:
         """Carry a run to its end; None where only its host was left to give back."""
-        run = self._run(start)
-        if isinstance(start, Adopted) and start.has_ended:
-            run.give_host_back()
-            return None
-        return run.to_its_end()
-
-    def _held(self, start: Claimed | Adopted, carry: Callable[[], T]) -> T:
-        """Keep the run's lease alive as long as we are at it."""
-        token = claimed_of(start.value if isinstance(start, Adopted) else start).work.lease_token
-        with self._lock:
-            self._leases.add(token)
-        try:
-            return carry()
-        finally:
-            with self._lock:
-                self._leases.discard(token)
+        with self._run(start) as run:
+            if isinstance(start, Adopted) and start.has_ended:
+                run.give_host_back()
+                return None
+            return run.to_its_end()
 
     @contextmanager
-    def _leases_renewed(self) -> Iterator[None]:
-        ended = threading.Event()
-        renewer = threading.Thread(target=self._renew_until, args=(ended,), name=f"leases-{self._event}", daemon=True)
-        renewer.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            renewer.join()
+    def _run(self, start: Claimed | Adopted) -> Iterator[Run]:
+        """Make a run, whose lease is kept and whose cancelling is heard as long as we are at it."""
+        token = claimed_of(start.value if isinstance(start, Adopted) else start).work.lease_token
+        with (
+            self._interruption.for_one() as interruption,
+            self._leases.held(token, cancel=lambda: interruption.ask(Wish.CANCEL)),
+        ):
+            yield Run(start, self._around, interruption)
 
-    def _renew_until(self, ended: threading.Event) -> None:
-        while not ended.wait(self._pace.lease_renewal_s):
-            with self._lock:
-                held = set(self._leases)
-            if not held:
-                continue
-            try:
-                self._store.renew(held)
-            except RampartError as error:  # the next try comes before the lease ends; after that, adoption is fine too
-                _log.warning("leases of %s were not renewed: %s", self._event, error)
+    @contextmanager
+    def _ticks(self) -> Iterator[None]:
+        with ExitStack() as ticking:
+            ticking.enter_context(every(self._pace.lease_renewal_s, self._leases.renew, name=f"leases-{self._event}"))
+            if self._sweep is not None:
+                ticking.enter_context(every(self._pace.sweep_s, self._sweep.sweep, name=f"sweep-{self._event}"))
+            yield
 
     def _free_places(self) -> int:
         with self._lock:
             return self._pace.n_workers - len(self._active)
 
     def _start(self, pool: ThreadPoolExecutor, start: Claimed | Adopted) -> None:
-        future = pool.submit(self._held, start, lambda: self._carried(start))
+        future = pool.submit(self._carried, start)
         with self._lock:
             self._active.add(future)
         future.add_done_callback(self._finished)
@@ -182,19 +190,31 @@ class Dispatcher:
         self._something_changed.wait(_HUNGRY_SLEEP_S if hungry else self._pace.time_between_collection_s)
         self._something_changed.clear()
 
-    def _run(self, start: Claimed | Adopted) -> Run:
-        return Run(
-            start,
-            hosts=self._hosts,
-            store=self._store,
-            interruption=self._interruption,
-            now=self._now,
-            observe=self._observe,
-        )
+    def _note_pause(self, reason: str) -> None:
+        if reason and reason != self._paused:
+            _log.warning("event %s is paused: %s", self._event, reason, extra={"action": "paused"})
+        self._paused = reason
+
+    def _note_answer(self) -> None:
+        self._has_answered = True
+        if self._silent_since is not None:
+            lasted = (self._now() - self._silent_since).total_seconds()
+            _log.warning("the database answers again after %.0f s", lasted, extra={"action": "database-back"})
+        self._silent_since = None
+
+    def _note_silence(self, error: StoreUnavailable) -> None:
+        """A database that has answered will again, and runs go on meanwhile; one that never has is set up wrongly."""
+        if not self._has_answered:
+            raise error
+        if self._silent_since is None:
+            _log.warning("nothing is claimed meanwhile: %s", error, extra={"action": "wait-for-database"})
+            self._silent_since = self._now()
 
     def _counted(self, future: Future[RunEnded | None]) -> str:
         """Which count of the summary a run belongs to; what went wrong is told at once: a loop may run for weeks."""
         error = future.exception()
+        if isinstance(error, HandedBack):
+            return "handed_back"
         if isinstance(error, LeaseLost):
             _log.warning("a run was dropped: %s", error, extra={"action": "dropped"})
             return "dropped"
@@ -214,4 +234,4 @@ class Dispatcher:
                 return "requeued"
 
     def _summary(self) -> Summary:
-        return Summary(**{name: self._counts[name] for name in Summary.__slots__})
+        return Summary(paused=self._paused, **{name: self._counts[name] for name in _COUNTS})

@@ -6,6 +6,7 @@ from contracts.errors import (
     AskedWrongly,
     BootTimeout,
     CloudError,
+    DiskFull,
     HostUnreachable,
     ImageNotFound,
     KitInvalid,
@@ -41,6 +42,7 @@ _TABLE: tuple[tuple[type[RampartError], Blame, Cause], ...] = (
     (SpotReclaimed, Blame.PLATFORM, Cause.SPOT_RECLAIMED),
     (BootTimeout, Blame.PLATFORM, Cause.BOOT_TIMEOUT),
     (CloudError, Blame.PLATFORM, Cause.LAUNCH_REFUSED),
+    (DiskFull, Blame.PLATFORM, Cause.INTERNAL),
     (HostUnreachable, Blame.PLATFORM, Cause.HOST_LOST),
     (RampartError, Blame.PLATFORM, Cause.HOST_LOST),
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.errors import HostGone, HostUnreachable, LeaseLost, RampartError, RunLost, RunOver
+from contracts.errors import CapacityMissing, DiskFull, LeaseLost, RampartError, RunOver
 from contracts.work import (
     Adopted,
     Blame,
@@ -25,50 +28,68 @@ from contracts.work import (
     claimed_of,
     provisioned_of,
 )
-from runner.faults import failed_by
-from runner.interruption import Interrupted, Interruption
+from runner.faults import cancelled, failed_by
+from runner.interruption import HandedBack, Interrupted, Interruption, Wish
+from runner.patience import PATIENCE, Patience
 from runner.ports import Hosts, Store, Transport
 from runner.progress import Observer, RunEnded, Stage, StageStarted
+from runner.reaching import Reach
+from runner.recording import Recorder
+from runner.retry import Again, BackToQueue
 from runner.stages import launch, pull, push, scores, wait
 
+Outcome = Scored | Failed | BackToQueue
 _log = logging.getLogger(__name__)
-_RECONNECTS = 5
-_RECONNECT_PAUSE_S = 2.0
-_PLATFORM_ATTEMPTS = 3
-_LOST = (HostGone, HostUnreachable, RunLost)
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_LAST_STAGES = frozenset({Stage.SCORE, Stage.RECORD, Stage.RELEASE})
+"""Where a run is so near its end that it is let come to it, whoever asks it to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every run of a dispatcher has in common."""
+
+    hosts: Hosts
+    store: Store
+    interruption: Interruption
+    now: Callable[[], datetime]
+    observe: Observer
+    patience: Patience = PATIENCE
+    chance: Callable[[], float] = random.random
 
 
 class Run:
-    """One run's way through the stages, with what it needs at hand."""
+    """One run's way through the stages. `interruption` is its own: it is asked when the dispatcher's is."""
 
-    def __init__(
-        self,
-        start: Claimed | Adopted,
-        *,
-        hosts: Hosts,
-        store: Store,
-        interruption: Interruption,
-        now: Callable[[], datetime],
-        observe: Observer,
-    ) -> None:
+    def __init__(self, start: Claimed | Adopted, around: Surroundings, interruption: Interruption) -> None:
         self._adopted = start if isinstance(start, Adopted) else None
         self._start: StageValue = start.value if isinstance(start, Adopted) else start
         self._claimed = claimed_of(self._start)
         self._work = self._claimed.work
-        self._hosts = hosts
-        self._store = store
+        self._hosts = around.hosts
+        self._store = around.store
+        self._now = around.now
+        self._observe = around.observe
+        self._patience = around.patience
         self._interruption = interruption
-        self._now = now
-        self._observe = observe
+        self._reach = Reach(around.hosts, interruption, around.now, around.patience)
+        self._recorder = Recorder(
+            self._claimed,
+            around.store,
+            around.interruption,
+            now=around.now,
+            chance=around.chance,
+            patience=around.patience,
+        )
         self._steps: dict[Stage, float] = {}
         self._host_id = ""
-        self._lost = ""
 
     def to_its_end(self) -> RunEnded:
         """Run every stage, record what came of it and give the host back.
 
-        A failure is recorded with its blame; an interruption gives the submission back to the queue. An adopted run
-        goes on from its last value. Raises LeaseLost when another dispatcher has adopted it: the host is its own now.
+        A failure is recorded with its blame, or the submission goes back to the queue. An adopted run goes on from its
+        last value. Raises HandedBack when the run is left to whoever adopts it, LeaseLost when somebody has: the host
+        is not ours any more.
         """
         try:
             provisioned = self._provisioned()
@@ -76,11 +97,13 @@ class Run:
             raise
         except Exception as error:
             ended = self._ended(self._outcome_of(error))
-            self._store.released(self._work)
+            self._let_go()
             return ended
         self._host_id = provisioned.host.host_id
         try:
             ended = self._ended(self._outcome(provisioned))
+        except HandedBack:
+            raise
         except LeaseLost as error:
             if isinstance(error, RunOver):
                 self._release(provisioned)
@@ -97,7 +120,7 @@ class Run:
         if provisioned is not None:
             self._host_id = provisioned.host.host_id
             self._release(provisioned)
-        self._store.released(self._work)
+        self._let_go()
 
     def _provisioned(self) -> Provisioned:
         found = provisioned_of(self._start)
@@ -106,9 +129,11 @@ class Run:
         with self._step(Stage.PROVISION):
             return self._hosts.acquire(self._claimed)
 
-    def _outcome(self, provisioned: Provisioned) -> Scored | Failed | None:
+    def _outcome(self, provisioned: Provisioned) -> Outcome:
         try:
             start = provisioned if isinstance(self._start, Claimed) else self._start
+            if isinstance(start, Pulled) and not start.log_path.exists():  # pulled to another machine than this one
+                start = start.finished
             pulled = start if isinstance(start, Pulled) else self._on_host(start)
             with self._step(Stage.SCORE, after=pulled):
                 return scores.score(pulled)
@@ -117,34 +142,46 @@ class Run:
         except Exception as error:
             return self._outcome_of(error)
 
-    def _outcome_of(self, error: BaseException) -> Failed | None:
-        if self._interruption.asked:  # what broke because everything was told to stop is no failure of the run
-            return None
-        if self._adopted is not None and isinstance(error, _LOST) and self._may_be_lost_again():
-            self._lost = str(error)
-            return None
+    def _outcome_of(self, error: Exception) -> Outcome:
+        """What broke because somebody asked to stop is no failure of the run."""
+        match self._interruption.wish:
+            case Wish.HAND_BACK:
+                raise HandedBack from error
+            case Wish.CANCEL:
+                return cancelled(self._work)
+            case Wish.END:
+                return self._unharmed("the dispatcher was stopped")
+            case None:
+                pass
+        if isinstance(error, CapacityMissing):
+            return self._unharmed(str(error), wait_s=error.retry_after_s)
+        if isinstance(error, HandedBack):
+            raise error
         if isinstance(error, RampartError):
             return failed_by(error, self._work)
         return self._internal(error)
 
-    def _may_be_lost_again(self) -> bool:
-        return sum(self._store.losses(self._work).values()) + 1 < _PLATFORM_ATTEMPTS
+    def _unharmed(self, reason: str, *, wait_s: float = 0.0) -> BackToQueue:
+        """No attempt is used up."""
+        return BackToQueue(reason, again=Again(wait_s, on_demand=self._work.on_demand))
 
-    def _internal(self, error: BaseException) -> Failed:
+    def _internal(self, error: Exception) -> Failed:
         _log.critical("unexpected error in a run", exc_info=error, extra={"action": "unexpected-error"})
         message = f"unexpected error in Rampart: {type(error).__name__}: {error}"
         return Failed(work=self._work, blame=Blame.PLATFORM, cause=Cause.INTERNAL, message=message)
 
-    def _ended(self, outcome: Scored | Failed | None) -> RunEnded:
+    def _ended(self, outcome: Outcome) -> RunEnded:
         with self._step(Stage.RECORD):
+            outcome = self._recorder.settled(outcome)
             try:
-                self._record(outcome)
-            except RampartError:
+                self._recorder.record(outcome)
+            except (RampartError, HandedBack):
                 raise
             except Exception as error:  # it would not go better another time
                 outcome = self._internal(error)
-                self._record(outcome)
-        ended = RunEnded(self._work, outcome, dict(self._steps))
+                self._recorder.record(outcome)
+        shown, reason = (None, outcome.reason) if isinstance(outcome, BackToQueue) else (outcome, "")
+        ended = RunEnded(self._work, shown, dict(self._steps), reason)
         self._observe(ended)
         return ended
 
@@ -152,73 +189,75 @@ class Run:
         try:
             with self._step(Stage.RELEASE):
                 self._hosts.release(provisioned)
-            self._store.released(self._work)
         except Exception as error:  # the result is safe; the host still ends by its own deadline
             unexpected = None if isinstance(error, RampartError) else error
             _log.error("could not release %s: %s", self._host_id, error, exc_info=unexpected)
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        try:
+            self._store.released(self._work)
+        except RampartError as error:  # whoever adopts the run finds that only this is left
+            _log.warning("the lease of %s stays until it ends: %s", self._work.submission_key, error)
 
     def _on_host(self, start: Provisioned | Pushed | Launched | Finished) -> Pulled:
         if isinstance(start, Provisioned | Pushed):
             start = self._launched(start)
-            self._store.training_started(start)
+            launched = start
+            self._recorder.persist(lambda: self._store.training_started(launched))
         return self._collected(start)
 
     def _launched(self, start: Provisioned | Pushed) -> Launched:
-        """Push and launch; what an earlier dispatcher did without noting it is found done."""
+        """Push and launch; what was done before without being noted is found done."""
         provisioned = start.provisioned if isinstance(start, Pushed) else start
-        with self._connected(provisioned) as transport:
+        was_tried = self._adopted is not None
+
+        def go_on(transport: Transport) -> Launched:
+            nonlocal start, was_tried
+            again, was_tried = was_tried, True
             if isinstance(start, Provisioned):
                 with self._step(Stage.PUSH, after=start):
-                    start = push.push(start, transport, again=self._adopted is not None)
+                    start = push.push(start, transport, again=again)
             with self._step(Stage.LAUNCH, after=start):
                 return launch.launch(start, transport, self._now)
 
+        return self._reach.act(provisioned, go_on)
+
     def _collected(self, start: Launched | Finished) -> Pulled:
-        """Wait and pull; a lost connection says nothing about the job, so it is made again while the host lives."""
+        """Wait and pull; a lost connection says nothing about the job."""
         provisioned = (start.launched if isinstance(start, Finished) else start).pushed.provisioned
-        for attempt in range(_RECONNECTS + 1):
+
+        def go_on(transport: Transport) -> Pulled:
+            nonlocal start
+            if isinstance(start, Launched):
+                with self._step(Stage.WAIT):
+                    start = wait.wait(start, transport)
+            with self._step(Stage.PULL, after=start):
+                return self._pulled(start, transport)
+
+        return self._reach.act(provisioned, go_on)
+
+    def _pulled(self, finished: Finished, transport: Transport) -> Pulled:
+        """Pull, again and again while this machine has no room for it."""
+        pauses = self._patience.pauses()
+        for attempt in range(1, self._patience.tries_to_pull + 1):
             try:
-                with self._connected(provisioned) as transport:
-                    if isinstance(start, Launched):
-                        with self._step(Stage.WAIT):
-                            start = wait.wait(start, transport)
-                    with self._step(Stage.PULL, after=start):
-                        return pull.pull(start, transport)
-            except HostUnreachable as error:
-                if self._interruption.asked:
-                    raise Interrupted from error
-                if self._hosts.is_gone(provisioned):
-                    raise HostGone(f"host {self._host_id} ended during the run") from error
-                if attempt == _RECONNECTS:
+                return pull.pull(finished, transport)
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
                     raise
-                _log.warning("connection to %s lost, reconnecting: %s", self._host_id, error)
-                self._interruption.sleep(_RECONNECT_PAUSE_S * (attempt + 1))
+                if attempt == self._patience.tries_to_pull:
+                    hint = f"make room for {self._work.predictions_dir} and {self._work.logs_dir}"
+                    raise DiskFull(f"the result could not be kept: {error.strerror}", hint=hint) from error
+                _log.error("no room to pull a result: %s", error, extra={"action": "disk-full"})
+                self._interruption.sleep(next(pauses))
         raise AssertionError("unreachable")
-
-    def _record(self, outcome: Scored | Failed | None) -> None:
-        match outcome:
-            case Scored():
-                self._store.record_scored(outcome)
-            case Failed():
-                self._store.record_failed(outcome)
-            case None:
-                if self._lost:
-                    self._store.requeue(self._claimed, self._lost, Cause.HOST_LOST)
-                else:
-                    self._store.requeue(self._claimed, "the dispatcher was stopped")
-
-    @contextmanager
-    def _connected(self, provisioned: Provisioned) -> Iterator[Transport]:
-        transport = self._hosts.connect(provisioned)
-        forget = self._interruption.on_ask(transport.close)
-        try:
-            yield transport
-        finally:
-            forget()
-            transport.close()
 
     @contextmanager
     def _step(self, stage: Stage, *, after: StageValue | None = None) -> Iterator[None]:
+        if self._interruption.asked and stage not in _LAST_STAGES:
+            raise Interrupted
         self._tell(stage, after)
         started = time.monotonic()
         try:

@@ -129,6 +129,14 @@ class Launches(Protocol):
         ...
 
 
+class Sweep(Protocol):
+    """What keeps the account clean beside the runs."""
+
+    def sweep(self) -> None:
+        """Look once, and end what the last look and this one agree on; raises nothing."""
+        ...
+
+
 class Store(Protocol):
     """The queue and the record of results.
 

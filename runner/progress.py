@@ -33,11 +33,15 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """A run is over; `outcome` None means it was interrupted and goes back to the queue. Steps are in seconds."""
+    """A run is over; `outcome` None means that the submission goes back to the queue, and `reason` says why.
+
+    Steps are in seconds.
+    """
 
     work: Work
     outcome: Scored | Failed | None
     steps: dict[Stage, float]
+    reason: str = ""
 
 
 Progress = StageStarted | RunEnded

@@ -40,6 +40,15 @@ class Again:
     on_demand: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class BackToQueue:
+    """A run that ended without a result that counts; `cause` None uses up no attempt."""
+
+    reason: str
+    cause: Cause | None = None
+    again: Again = Again(0.0)
+
+
 def decide(
     blame: Blame,
     cause: Cause,

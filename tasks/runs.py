@@ -64,7 +64,8 @@ def train(
     | {
         "event": "the event's name, or the path of its file (left out: every event whose window is open)",
         "hunger-policy": "none, sleep or exit: instead of the event file's (exit: stop when the queue is empty)",
-        "terminate": "on Ctrl-C end the runs and release their hosts; their submissions are queued again",
+        "terminate": "on Ctrl-C end the runs and release their hosts; their submissions are queued again"
+        " (without it the runs go on, and the next train-loop collects them)",
     }
 )
 def train_loop(

@@ -7,20 +7,26 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
+from typing import NoReturn
 
-from contracts.errors import AskedWrongly
+from contracts.errors import AskedWrongly, EventPaused
 from contracts.event import EventConfig, HungerPolicy
 from contracts.work import Failed, Scored
 from runner.app import make_dispatcher, make_hosts, open_catalogue, open_store
 from runner.dispatcher import Dispatcher, Summary
 from runner.hooks import Hooks
-from runner.interruption import Interruption
+from runner.interruption import Interruption, Wish
 from runner.store import SqlStore, SubmissionRow
 from tasks import console, images, stack, submissions
 from tasks.watching import Watch
+
+_ABOUT_WISHES = {
+    Wish.END: "ending runs, releasing hosts",
+    Wish.HAND_BACK: "the runs go on on their hosts",
+}
 
 
 def serve(
@@ -28,12 +34,15 @@ def serve(
 ) -> Summary:
     """Serve the queue until the policy or a signal ends it; exits 130 after a signal.
 
-    A signal ends the runs too, whether `terminate` is asked for or not; what a killed dispatcher left is adopted.
+    A signal leaves the runs on their hosts, for the next dispatcher to go on with, or ends them with `terminate`.
     """
     policy = policy_of(hunger_policy)
     interruption = Interruption()
     with stopped_by_signals(interruption, terminate=terminate):
         summary = serve_event(event, interruption, policy, watch or Watch())
+    if summary.paused and not interruption.asked:
+        hint = f"mend it, then: invoke resume --event {event.name}"
+        raise EventPaused(f"event {event.name} is paused: {summary.paused}", hint=hint)
     if summary.unexpected:
         sys.exit(1)
     if interruption.asked:
@@ -52,6 +61,8 @@ def serve_event(event: EventConfig, interruption: Interruption, policy: HungerPo
     told = f"{event.name}: {summary.scored} scored, {summary.failed} failed"
     if summary.requeued:
         told += f", {summary.requeued} back in the queue"
+    if summary.handed_back:
+        told += f", {summary.handed_back} going on on their hosts: the next train-loop goes on with them"
     console.say(told)
     if summary.unexpected:
         console.say(f"error: {summary.unexpected} results could not be recorded, see above", style="red")
@@ -82,7 +93,7 @@ def train_one(event: EventConfig, *, team: str, name: str, local: bool = False, 
             console.next_step(f"invoke logs {where} --team {team} --submission {name}")
             sys.exit(1)
         case None:
-            sys.exit(130)
+            sys.exit(130 if interruption.asked else 1)
 
 
 def _does_not_wait(event: EventConfig, row: SubmissionRow) -> AskedWrongly:
@@ -121,18 +132,20 @@ def policy_of(asked: str | None) -> HungerPolicy | None:
 
 @contextmanager
 def stopped_by_signals(interruption: Interruption, *, terminate: bool = True) -> Iterator[None]:
-    """The first SIGINT or SIGTERM asks everything to stop; the second ends the process at once."""
-    if not terminate:
-        console.say("Ctrl-C ends the runs and releases their hosts, as with --terminate", style="dim")
+    """The first SIGINT or SIGTERM asks everything to stop; the second ends the process at once.
+
+    Runs go on on their hosts unless asked to `terminate`.
+    """
+    wish = Wish.END if terminate else Wish.HAND_BACK
     asked: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form signal handlers have
         if asked:
-            os._exit(128 + number)
+            _exit_now(128 + number)
         asked.append(number)
-        console.say("stopping: ending runs, releasing hosts (once more to exit at once)", style="yellow")
+        console.say(f"stopping: {_ABOUT_WISHES[wish]} (once more to exit at once)", style="yellow")
         # what this thread does at the moment may hold the very locks that asking needs
-        threading.Thread(target=interruption.ask, name="stop", daemon=True).start()
+        threading.Thread(target=interruption.ask, args=(wish,), name="stop", daemon=True).start()
 
     before: dict[signal.Signals, Callable[..., object] | int | None] = {
         which: signal.signal(which, stop) for which in (signal.SIGINT, signal.SIGTERM)
@@ -142,3 +155,11 @@ def stopped_by_signals(interruption: Interruption, *, terminate: bool = True) ->
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)
+
+
+def _exit_now(code: int) -> NoReturn:
+    """Leave without a farewell to anybody; what was said is still printed."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, RuntimeError, ValueError):  # it may be in the midst of a write, or closed
+            stream.flush()
+    os._exit(code)

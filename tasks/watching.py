@@ -74,8 +74,8 @@ def tell(progress: Progress) -> None:
             console.say(f"  {_named(work)} scored: {_official(scored)}", style="green")
         case RunEnded(work, Failed() as failed):
             console.say(f"  {_named(work)} failed ({failed.blame}, {failed.cause}): {failed.message}", style="red")
-        case RunEnded(work, None):
-            console.say(f"  {_named(work)} goes back to the queue", style="yellow")
+        case RunEnded(work, None, reason=reason):
+            console.say(f"  {_named(work)} goes back to the queue: {reason}", style="yellow")
 
 
 def _named(work: Work) -> str:

@@ -16,7 +16,7 @@ from runner.hosts.notices import Notices
 from runner.hosts.settings import HostKey, LaunchSettings, Tempo
 from runner.hosts.unkept import Unkept
 from runner.hosts.watching import Watch
-from runner.interruption import Interruption
+from runner.interruption import Interrupted, Interruption, Wish
 from runner.ports import Instances, Launches, Transport
 
 _log = logging.getLogger(__name__)
@@ -68,8 +68,9 @@ class Ec2Hosts:
     def acquire(self, claimed: Claimed) -> Provisioned:
         """Launch an instance and wait until it answers with the key it was given; it is terminated if that fails.
 
-        A launch that an earlier dispatcher began for this very run is gone on with. Raises HostGone where that one's
-        instance has ended, CapacityMissing where there is none at the moment.
+        It is left to whoever adopts the run where the dispatcher stops and hands its runs back. A launch that an
+        earlier dispatcher began for this very run is gone on with. Raises HostGone where that one's instance has ended,
+        CapacityMissing where there is none at the moment.
         """
         placed = self._launching.place(claimed)
         self._watch.expect(placed.instance_id, placed.age_s)
@@ -78,7 +79,8 @@ class Ec2Hosts:
         except BaseException as error:
             if isinstance(error, HostKeyRefused):
                 _log.critical("host key refused: %s", error, extra={"action": "host-key-refused"})
-            self._give_up(placed.instance_id)
+            if not (isinstance(error, Interrupted) and self._interruption.wish is Wish.HAND_BACK):
+                self._give_up(placed.instance_id)
             raise
 
     def connect(self, provisioned: Provisioned) -> Transport:

@@ -145,6 +145,45 @@ def test_ctrl_c_ends_every_process_and_gives_the_submission_back(with_venv: Depl
     assert processes_below(with_venv.folder) == []
 
 
+WAITS = """
+import pathlib, time
+from sklearn.dummy import DummyClassifier
+
+def get_estimator():
+    until = time.monotonic() + 60
+    while not pathlib.Path({go!r}).exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    return DummyClassifier(strategy="prior")
+"""
+
+
+def test_after_ctrl_c_the_job_goes_on_and_the_next_train_loop_collects_it(with_venv: Deployment) -> None:
+    go = with_venv.folder / "go"
+    code = with_venv.folder / "code"
+    code.mkdir()
+    (code / "estimator.py").write_text(WAITS.format(go=str(go)))
+    answer = with_venv.invoke("submit", "--team", "blue", "--submission", "waits", "--path", str(code))
+    assert answer.exit_code == 0, answer
+    loop = with_venv.start("train-loop")
+    assert loop.stdout is not None
+    for line in loop.stdout:
+        if "runs on" in line:
+            break
+    os.killpg(loop.pid, signal.SIGINT)
+    rest, _ = loop.communicate(timeout=30)
+    assert loop.returncode == 130, rest
+    assert "1 going on on their hosts" in rest
+    assert processes_below(with_venv.folder) != []
+    go.touch()
+    answer = with_venv.invoke("train-loop")
+    assert answer.exit_code == 0, answer
+    assert "1 scored, 0 failed" in answer.err
+    with sqlite3.connect(with_venv.folder / ".rampart" / "iris.db") as database:
+        runs = database.execute("SELECT attempt, stage FROM rampart_runs").fetchall()
+    database.close()
+    assert runs == [(1, "scored")]
+
+
 def test_the_outputs_of_a_plain_pulumi_up_are_asked_of_pulumi(deployment: Deployment) -> None:
     deployment.write_event(VENV_EVENT.format(prefix=sys.prefix, timeout=60))
     exported = {

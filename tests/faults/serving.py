@@ -17,6 +17,8 @@ from contracts.stack import StackOutputs
 from runner import app
 from runner.dispatcher import Dispatcher, Pace
 from runner.interruption import Interruption
+from runner.patience import Patience
+from runner.retry import Budget
 from runner.store import SqlStore
 from tests.faults import troubles
 from tests.faults.troubles import Trouble
@@ -36,6 +38,7 @@ class Order:
     trouble: Trouble | None = None
     lease_s: float = 2.0
     lease_renewal_s: float = 0.4
+    first_wait_s: float = 0.2
 
 
 def serve(order: Order) -> None:
@@ -65,6 +68,7 @@ def serve(order: Order) -> None:
         interruption=interruption,
         now=app.now,
         observe=lambda progress: logging.getLogger("progress").info("%s", progress),
+        patience=Patience(budget=Budget(first_wait_s=order.first_wait_s)),
     )
     print(dispatcher.serve(), flush=True)
     store.close()

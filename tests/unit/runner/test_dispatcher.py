@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from contracts.errors import CloudError, HostGone, LeaseLost, StoreUnavailable
+from contracts.errors import (
+    CapacityMissing,
+    CloudError,
+    HostGone,
+    KitInvalid,
+    LeaseLost,
+    StoreUnavailable,
+    SubmissionInvalid,
+)
 from contracts.event import HungerPolicy
 from contracts.work import (
     Adopted,
@@ -28,7 +37,8 @@ from contracts.work import (
     Work,
 )
 from runner.dispatcher import Dispatcher, Pace, Summary
-from runner.interruption import Interrupted, Interruption
+from runner.interruption import Interrupted, Interruption, Wish
+from runner.patience import Patience
 from runner.ports import Transport
 from runner.progress import Progress, RunEnded, Stage
 
@@ -38,6 +48,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 def claimed(submission_id: int) -> Claimed:
     here = Path("/nowhere")
     work = Work(submission_id, "iris", "team", f"s{submission_id}", 1, here, here, here, 60.0)
+    work = replace(work, lease_token=f"token-{submission_id}")
     return Claimed(work=work, claimed_at=NOW)
 
 
@@ -47,7 +58,11 @@ class Queue:
     def __init__(self, waiting: int) -> None:
         self.waiting = [claimed(number) for number in range(1, waiting + 1)]
         self.failed: list[Failed] = []
-        self.requeued: list[Claimed] = []
+        self.requeued: list[tuple[int, str, Cause | None]] = []
+        self.handed_back: set[str] = set()
+        self.unwanted: set[str] = set()
+        self.is_held: Callable[[], bool] = lambda: False
+        self.pause_reason = ""
         self.orphans: list[Adopted] = []
         self.renewed: list[set[str]] = []
         self.lost: dict[Cause, int] = {}
@@ -63,18 +78,18 @@ class Queue:
         return taken
 
     def waits(self, event: str) -> bool:
-        return False
+        return self.is_held()
 
     def paused(self, event: str) -> str:
-        return ""
+        return self.pause_reason
 
     def renew(self, lease_tokens: Collection[str]) -> set[str]:
         self.renewed.append(set(lease_tokens))
         self.was_renewed.set()
-        return set()
+        return self.unwanted & set(lease_tokens)
 
     def hand_back(self, lease_tokens: Collection[str]) -> None:
-        raise AssertionError("nobody asks for that here")
+        self.handed_back |= set(lease_tokens)
 
     def adopt(self, event: str, limit: int, held: Collection[str] = ()) -> list[Adopted]:
         taken, self.orphans = self.orphans[:limit], self.orphans[limit:]
@@ -104,15 +119,15 @@ class Queue:
     def requeue(
         self, claimed: Claimed, reason: str, cause: Cause | None = None, *, wait_s: float = 0, on_demand: bool = False
     ) -> None:
-        self.requeued.append(claimed)
+        self.requeued.append((claimed.work.submission_id, reason, cause))
 
 
 class NoHosts:
-    """A host pool that refuses every launch, after as long as `hold` says."""
+    """A host pool that gives no host, after as long as `hold` says; by default for a fault of the submission."""
 
     def __init__(self, hold: Callable[[], None] = lambda: None, error: Exception | None = None) -> None:
         self._hold = hold
-        self._error = error or CloudError("no capacity", code="InsufficientInstanceCapacity")
+        self._error = error or SubmissionInvalid("a link in it")
         self._lock = threading.Lock()
         self.now_inside = 0
         self.most_inside = 0
@@ -158,6 +173,7 @@ def dispatcher(
         interruption=interruption or Interruption(),
         now=lambda: NOW,
         observe=watch.append,
+        patience=Patience(first_pause_s=0.001, longest_pause_s=0.01),
     )
 
 
@@ -181,14 +197,28 @@ def test_no_more_than_n_workers_run_at_a_time() -> None:
     assert hosts.most_inside == 2
 
 
-def test_a_launch_that_is_refused_is_the_platforms_fault() -> None:
+@pytest.mark.parametrize(("losses", "requeued", "failed"), [(0, 1, 0), (1, 1, 0), (2, 0, 1)])
+def test_a_launch_that_is_refused_is_the_platforms_fault_and_tried_three_times(
+    losses: int, requeued: int, failed: int
+) -> None:
     queue = Queue(waiting=1)
-    dispatcher(queue, NoHosts()).serve()
-    assert [(failed.blame, failed.cause) for failed in queue.failed] == [(Blame.PLATFORM, Cause.LAUNCH_REFUSED)]
+    queue.lost = {Cause.BOOT_TIMEOUT: losses}
+    summary = dispatcher(queue, NoHosts(error=CloudError("down", code="InternalError"))).serve()
+    assert (summary.requeued, summary.failed) == (requeued, failed)
+    assert queue.requeued == [(1, "down", Cause.LAUNCH_REFUSED)] * requeued
+    assert [(one.blame, one.cause) for one in queue.failed] == [(Blame.PLATFORM, Cause.LAUNCH_REFUSED)] * failed
+
+
+def test_waiting_for_capacity_uses_up_no_attempt() -> None:
+    queue = Queue(waiting=1)
+    queue.lost = {Cause.HOST_LOST: 2}
+    dispatcher(queue, NoHosts(error=CapacityMissing("no t3.medium anywhere", retry_after_s=30))).serve()
+    assert queue.requeued == [(1, "no t3.medium anywhere", None)]
 
 
 def test_an_error_of_our_own_ends_the_run_and_not_the_dispatcher() -> None:
     queue = Queue(waiting=2)
+    queue.lost = {Cause.INTERNAL: 2}
     summary = dispatcher(queue, NoHosts(error=ZeroDivisionError("division by zero"))).serve()
     assert summary.failed == 2
     assert queue.failed[0].cause is Cause.INTERNAL
@@ -203,20 +233,18 @@ def test_a_run_whose_result_cannot_be_recorded_is_counted_and_the_others_go_on(
 
     def refuse_the_first(failed: Failed) -> None:
         if failed.work.submission_id == 1:
-            raise StoreUnavailable("the database went away")
+            raise RuntimeError("a bug in the store")
         recorded.append(failed)
 
     queue.record = refuse_the_first
+    queue.lost = {Cause.INTERNAL: 2}
     summary = dispatcher(queue, NoHosts()).serve()
     assert (summary.failed, summary.unexpected) == (2, 1)
-    assert "the database went away" in caplog.text
+    assert "a bug in the store" in caplog.text
 
 
 def test_leases_are_renewed_together_while_runs_go_on() -> None:
     queue = Queue(waiting=2)
-    queue.waiting = [
-        replace(one, work=replace(one.work, lease_token=f"token-{one.work.submission_id}")) for one in queue.waiting
-    ]
     dispatcher(queue, NoHosts(hold=lambda: until_both_were_renewed(queue))).serve()
     assert {"token-1", "token-2"} in queue.renewed
 
@@ -269,10 +297,79 @@ def test_a_run_that_somebody_else_has_adopted_is_dropped_with_its_host_left_to_t
 
     queue.record = too_late
     hosts = NoHosts()
-    hosts.connect_error = CloudError("no such gateway")
+    hosts.connect_error = KitInvalid("no problem.py")
     summary = dispatcher(queue, hosts).serve()
     assert (summary.dropped, summary.unexpected) == (1, 0)
     assert (hosts.released, queue.let_go) == ([], [])
+
+
+def test_a_dispatcher_does_not_leave_while_a_submission_waits_for_its_time() -> None:
+    queue = Queue(waiting=0)
+    answers = [True, True, False]
+    queue.is_held = lambda: answers.pop(0)
+    dispatcher(queue, NoHosts()).serve()
+    assert answers == []
+
+
+def test_the_summary_says_why_a_paused_event_is_left(caplog: pytest.LogCaptureFixture) -> None:
+    queue = Queue(waiting=0)
+    queue.pause_reason = "the kit fails"
+    assert dispatcher(queue, NoHosts()).serve() == Summary(paused="the kit fails")
+    assert "event iris is paused: the kit fails" in caplog.text
+
+
+def test_a_database_that_goes_away_is_waited_for_and_nothing_is_lost_meanwhile(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    queue = Queue(waiting=1)
+    answers: list[Exception | None] = [None, StoreUnavailable("gone"), StoreUnavailable("gone"), None]
+    refusals = [StoreUnavailable("gone"), StoreUnavailable("gone")]
+
+    def still_held() -> bool:
+        answer = answers.pop(0) if answers else None
+        if answer is not None:
+            raise answer
+        return bool(answers)
+
+    def record(failed: Failed) -> None:
+        if refusals:
+            raise refusals.pop()
+        queue.failed.append(failed)
+
+    queue.is_held, queue.record = still_held, record
+    assert dispatcher(queue, NoHosts()).serve() == Summary(failed=1)
+    assert len(queue.failed) == 1
+    assert "is written down: the database was away" in caplog.text
+    assert "the database answers again" in caplog.text
+
+
+def test_a_database_that_never_answered_is_told_at_once() -> None:
+    queue = Queue(waiting=0)
+
+    def refuse() -> bool:
+        raise StoreUnavailable("RAMP's tables are not there")
+
+    queue.is_held = refuse
+    with pytest.raises(StoreUnavailable, match="RAMP's tables"):
+        dispatcher(queue, NoHosts()).serve()
+
+
+def test_a_result_is_left_to_the_journal_when_the_dispatcher_stops_before_the_database_answers() -> None:
+    queue, interruption, tried = Queue(waiting=1), Interruption(), threading.Event()
+
+    def refuse(failed: Failed) -> None:
+        tried.set()
+        raise StoreUnavailable("gone")
+
+    queue.record = refuse
+    summaries: list[Summary] = []
+    made = dispatcher(queue, NoHosts(), interruption=interruption)
+    serving = threading.Thread(target=lambda: summaries.append(made.serve()))
+    serving.start()
+    assert tried.wait(5)
+    interruption.ask(Wish.HAND_BACK)
+    serving.join(5)
+    assert summaries == [Summary(handed_back=1)]
 
 
 def test_a_dispatcher_does_not_leave_while_runs_of_another_may_come_to_it() -> None:
@@ -292,9 +389,10 @@ def test_a_result_that_cannot_be_recorded_is_told_while_the_loop_goes_on() -> No
                 told.set()
 
     def refuse(failed: Failed) -> None:
-        raise StoreUnavailable("the database went away")
+        raise RuntimeError("a bug in the store")
 
     queue.record = refuse
+    queue.lost = {Cause.INTERNAL: 2}
     listener = Listener()
     logging.getLogger("runner.dispatcher").addHandler(listener)
     serving = threading.Thread(
@@ -336,9 +434,41 @@ def test_a_run_that_is_interrupted_goes_back_to_the_queue() -> None:
     assert inside.wait(5)
     interruption.ask()
     serving.join(5)
-    assert [one.work.submission_id for one in queue.requeued] == [1]
+    assert queue.requeued == [(1, "the dispatcher was stopped", None)]
     assert queue.failed == []
     assert [one.outcome for one in seen if isinstance(one, RunEnded)] == [None]
+
+
+@contextmanager
+def one_run_inside(queue: Queue, interruption: Interruption, seen: list[Progress]) -> Iterator[list[Summary]]:
+    """A dispatcher whose one run waits inside; left when the dispatcher has ended."""
+    inside, summaries = threading.Event(), list[Summary]()
+
+    def wait_for_the_end() -> None:
+        inside.set()
+        interruption.sleep(10)
+
+    made = dispatcher(queue, NoHosts(hold=wait_for_the_end), interruption=interruption, seen=seen)
+    serving = threading.Thread(target=lambda: summaries.append(made.serve()))
+    serving.start()
+    try:
+        assert inside.wait(5)
+        yield summaries
+    finally:
+        interruption.ask()
+        serving.join(5)
+    assert not serving.is_alive()
+
+
+def test_a_run_that_is_handed_back_is_left_as_it_is_for_whoever_adopts_it() -> None:
+    queue, interruption = Queue(waiting=1), Interruption()
+    seen: list[Progress] = []
+    with one_run_inside(queue, interruption, seen) as summaries:
+        interruption.ask(Wish.HAND_BACK)
+    assert summaries == [Summary(handed_back=1)]
+    assert queue.handed_back == {"token-1"}
+    assert (queue.requeued, queue.failed, queue.let_go) == ([], [], [])
+    assert not [one for one in seen if isinstance(one, RunEnded)]
 
 
 def test_a_sleep_after_the_interruption_ends_at_once() -> None:
