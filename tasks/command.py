@@ -102,9 +102,9 @@ def _complain(error: RampartError, *, local: bool) -> None:
     for number, line in enumerate(error.message.splitlines()):
         console.say(f"error: {line}" if number == 0 else line, style="red")
     if error.hint:
-        console.say(f"hint: {_rehearsed(error.hint) if local else error.hint}")
+        console.say(f"hint: {rehearsed(error.hint) if local else error.hint}")
 
 
-def _rehearsed(hint: str) -> str:
+def rehearsed(hint: str) -> str:
     """What a hint says to type next is meant for the cloud the command was about."""
     return hint if "--local" in hint else re.sub(r"(invoke \S+.*? --event [\w-]+)", r"\1 --local", hint)

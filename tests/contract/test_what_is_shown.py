@@ -10,6 +10,7 @@ from contracts.work import Launched
 from runner.progress import Stage
 from runner.store import Catalogue, EventCounts, Window
 from runner.store.own_tables import holds, runs
+from runner.store.schema import Schema, schema_of
 from runner.store.tables import events
 from tests.contract.store_fixtures import Bench, failed, launched
 
@@ -62,3 +63,14 @@ def test_the_journal_of_the_latest_run_says_where_it_goes_on(sql: Bench) -> None
     value = catalogue(sql).last_value(submission_id)
     assert isinstance(value, Launched)
     assert value.pushed.provisioned.host.host_id == "i-1"
+
+
+def test_a_database_says_whether_it_has_the_tables_of_this_version(sql: Bench) -> None:
+    assert sql.database is not None
+    assert schema_of(sql.database) is Schema.CURRENT
+    with sql.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE rampart_schema SET version_num = '0003'")
+    assert schema_of(sql.database) is Schema.BEHIND
+    with sql.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE rampart_schema SET version_num = '9999'")
+    assert schema_of(sql.database) is Schema.UNKNOWN
