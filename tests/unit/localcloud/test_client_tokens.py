@@ -14,10 +14,13 @@ from localcloud.client_tokens import ClientTokens
 class Response:
     """A call as moto's response classes see it."""
 
-    def __init__(self, *, region: str = "eu-west-3", **parameters: str) -> None:
-        self.data = {"Action": "RunInstances", **parameters}
+    def __init__(self, *, action: str = "RunInstances", region: str = "eu-west-3", **parameters: str) -> None:
+        self.data = {"Action": action, **parameters}
         self.region = region
         self.current_account = "123456789012"
+
+    def _get_action(self) -> str:
+        return self.data["Action"]
 
     def _get_param(self, name: str) -> str | None:
         return self.data.get(name)
@@ -51,6 +54,13 @@ def test_a_token_counts_in_its_region_only() -> None:
     tokens, launches = ClientTokens(), Launches()
     tokens._once(launches, Response(ClientToken="t"))
     tokens._once(launches, Response(ClientToken="t", region="us-east-1"))
+    assert launches.count == 2
+
+
+def test_a_token_counts_for_its_action_only() -> None:
+    tokens, launches = ClientTokens(), Launches()
+    tokens._once(launches, Response(ClientToken="t"))
+    tokens._once(launches, Response(ClientToken="t", action="CreateFleet"))
     assert launches.count == 2
 
 
