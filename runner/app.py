@@ -19,7 +19,7 @@ from runner import process_name
 from runner.dispatcher import Dispatcher, Pace
 from runner.hosts import Ec2Hosts, HostKey
 from runner.interruption import Interruption
-from runner.ports import Hosts, Launches, Transport
+from runner.ports import Hosts, Launches, Limited, Sweep, Transport
 from runner.progress import Observer
 from runner.store import Catalogue, Database, SqlStore, Wishes, copy_event, upgrade
 
@@ -69,6 +69,7 @@ def make_dispatcher(
     interruption: Interruption,
     observe: Observer,
     hunger_policy: HungerPolicy | None = None,
+    sweep: Sweep | None = None,
 ) -> Dispatcher:
     """Make the event's dispatcher; `hunger_policy` given here wins over the event file."""
     settings = event.dispatcher
@@ -78,8 +79,29 @@ def make_dispatcher(
         time_between_collection_s=settings.time_between_collection,
     )
     return Dispatcher(
-        event.name, pace=pace, store=store, hosts=hosts, interruption=interruption, now=now, observe=observe
+        event.name,
+        pace=pace,
+        store=store,
+        hosts=hosts,
+        interruption=interruption,
+        now=now,
+        observe=observe,
+        sweep=sweep,
+        limit=hosts.limit if isinstance(hosts, Limited) else lambda: None,
     )
+
+
+def make_sweep(event: EventConfig, *, outputs: StackOutputs | None, interruption: Interruption) -> Sweep | None:
+    """Make what ends instances of the event's stack that outlived their time; None where nothing is launched."""
+    if event.worker.worker_type != "aws":
+        return None
+    from clients.aws.ec2 import Ec2
+    from clients.aws.session import session_for
+    from runner.reaper import Reaper
+    from runner.sweeping import Sweeper
+
+    stack = outputs.stack if outputs else event.name
+    return Sweeper(Reaper(Ec2(session_for(event)), stack=stack, now=now, sleep=interruption.sleep))
 
 
 def make_hosts(

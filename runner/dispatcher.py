@@ -58,7 +58,10 @@ _COUNTS = tuple(name for name in Summary.__slots__ if name != "paused")
 
 
 class Dispatcher:
-    """Serves one event until nothing is left to do (`hunger_policy: exit`) or somebody asks it to stop."""
+    """Serves one event until nothing is left to do (`hunger_policy: exit`) or somebody asks it to stop.
+
+    `limit` tells how many hosts may be up, where that was found out; `sweep` keeps the account clean meanwhile.
+    """
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class Dispatcher:
         observe: Observer,
         patience: Patience = PATIENCE,
         sweep: Sweep | None = None,
+        limit: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._event = event
         self._pace = pace
@@ -80,6 +84,7 @@ class Dispatcher:
         self._now = now
         self._around = Surroundings(hosts, store, interruption, now, observe, patience)
         self._sweep = sweep
+        self._limit = limit
         self._something_changed = threading.Event()
         self._active: set[Future[RunEnded | None]] = set()
         self._counts: Counter[str] = Counter()
@@ -125,7 +130,8 @@ class Dispatcher:
             self._start(pool, one)
         if free and not taken:
             self._note_pause(self._store.paused(self._event))
-        return not taken and free == self._pace.n_workers
+        with self._lock:
+            return not taken and not self._active
 
     def _taken(self, free: int) -> list[Claimed | Adopted]:
         """Orphaned runs come before new ones: their submissions have waited longest."""
@@ -169,8 +175,11 @@ class Dispatcher:
             yield
 
     def _free_places(self) -> int:
+        """What the event allows, and what it was found out that the hosts' owner does; one may always be tried."""
+        limit = self._limit()
+        places = self._pace.n_workers if limit is None else min(self._pace.n_workers, max(1, limit))
         with self._lock:
-            return self._pace.n_workers - len(self._active)
+            return max(0, places - len(self._active))
 
     def _start(self, pool: ThreadPoolExecutor, start: Claimed | Adopted) -> None:
         future = pool.submit(self._carried, start)

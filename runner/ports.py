@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from contracts.instance import Instance, Launch, LaunchAnswer, LaunchRequest
 from contracts.remote import CommandResult
@@ -64,6 +64,7 @@ class Hosts(Protocol):
         ...
 
 
+@runtime_checkable
 class Limited(Protocol):
     """A host pool whose owner allows only so many hosts at a time."""
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 from contracts.errors import AskedWrongly, EventPaused
 from contracts.event import EventConfig, HungerPolicy
 from contracts.work import Failed, Scored
-from runner.app import make_dispatcher, make_hosts, open_catalogue, open_store
+from runner.app import make_dispatcher, make_hosts, make_sweep, open_catalogue, open_store
 from runner.dispatcher import Dispatcher, Summary
 from runner.hooks import Hooks
 from runner.interruption import Interruption, Wish
@@ -109,16 +109,23 @@ def _dispatcher(
     watch: Watch,
     hooks: Hooks,
 ) -> Dispatcher:
+    outputs = stack.outputs_of(event)
     hosts = make_hosts(
         event,
-        outputs=stack.outputs_of(event),
+        outputs=outputs,
         image=lambda: images.resolve(event),
         interruption=interruption,
         launches=store,
     )
     observe = watch.observer(event, partial(open_catalogue(event).counts, event.name), hooks)
     return make_dispatcher(
-        event, store=store, hosts=hosts, interruption=interruption, observe=observe, hunger_policy=policy
+        event,
+        store=store,
+        hosts=hosts,
+        interruption=interruption,
+        observe=observe,
+        hunger_policy=policy,
+        sweep=make_sweep(event, outputs=outputs, interruption=interruption),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -39,7 +40,7 @@ from contracts.work import (
 from runner.dispatcher import Dispatcher, Pace, Summary
 from runner.interruption import Interrupted, Interruption, Wish
 from runner.patience import Patience
-from runner.ports import Transport
+from runner.ports import Sweep, Transport
 from runner.progress import Progress, RunEnded, Stage
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -163,11 +164,21 @@ def dispatcher(
     policy: HungerPolicy = HungerPolicy.EXIT,
     interruption: Interruption | None = None,
     seen: list[Progress] | None = None,
+    sweep: Sweep | None = None,
+    limit: Callable[[], int | None] = lambda: None,
 ) -> Dispatcher:
     watch: list[Progress] = [] if seen is None else seen
     return Dispatcher(
         "iris",
-        pace=Pace(n_workers=n_workers, hunger_policy=policy, time_between_collection_s=0.01, lease_renewal_s=0.02),
+        pace=Pace(
+            n_workers=n_workers,
+            hunger_policy=policy,
+            time_between_collection_s=0.01,
+            lease_renewal_s=0.02,
+            sweep_s=0.02,
+        ),
+        sweep=sweep,
+        limit=limit,
         store=queue,
         hosts=hosts,
         interruption=interruption or Interruption(),
@@ -469,6 +480,43 @@ def test_a_run_that_is_handed_back_is_left_as_it_is_for_whoever_adopts_it() -> N
     assert queue.handed_back == {"token-1"}
     assert (queue.requeued, queue.failed, queue.let_go) == ([], [], [])
     assert not [one for one in seen if isinstance(one, RunEnded)]
+
+
+def test_a_run_that_the_organiser_wants_ended_is_cancelled_and_not_queued_again() -> None:
+    queue = Queue(waiting=1)
+    queue.unwanted = {"token-1"}
+
+    def until_it_was_told() -> None:
+        until = time.monotonic() + 5
+        while len(queue.renewed) < 2 and time.monotonic() < until:  # who renewed twice has told after the first
+            threading.Event().wait(0.005)
+
+    hosts = NoHosts(hold=until_it_was_told, error=HostGone("the instance has ended"))
+    assert dispatcher(queue, hosts).serve() == Summary(failed=1)
+    assert [(one.cause, one.message) for one in queue.failed] == [(Cause.CANCELLED, "cancelled by the organiser")]
+    assert queue.requeued == []
+
+
+def test_no_more_runs_than_the_account_allows_hosts_go_on_at_a_time_and_one_may_always_be_tried() -> None:
+    hosts, queue, limits = NoHosts(), Queue(waiting=6), [0, 1]
+    made = dispatcher(queue, hosts, n_workers=4, limit=lambda: limits[len(queue.failed) % 2])
+    assert made.serve() == Summary(failed=6)
+    assert hosts.most_inside == 1
+
+
+def test_the_account_is_kept_clean_while_runs_go_on() -> None:
+    swept, queue = threading.Event(), Queue(waiting=1)
+
+    class Broom:
+        def sweep(self) -> None:
+            swept.set()
+
+    hosts = NoHosts(hold=lambda: assert_is_set(swept))
+    assert dispatcher(queue, hosts, sweep=Broom()).serve() == Summary(failed=1)
+
+
+def assert_is_set(event: threading.Event) -> None:
+    assert event.wait(5)
 
 
 def test_a_sleep_after_the_interruption_ends_at_once() -> None:
