@@ -16,12 +16,15 @@ from contracts.image import ImageReference
 from contracts.stack import StackOutputs
 from contracts.work import Provisioned
 from runner import process_name
-from runner.dispatcher import Dispatcher, Pace
+from runner.dispatcher import Dispatcher, MakeRun, Pace
+from runner.flow import Run
 from runner.hosts import Ec2Hosts, HostKey
 from runner.interruption import Interruption
+from runner.own_run import OwnRun
 from runner.ports import Hosts, Launches, Limited, Sweep, Transport
 from runner.progress import Observer
 from runner.store import Catalogue, Database, SqlStore, Wishes, copy_event, upgrade
+from runner.workers.own import OwnWorkers, own_workers
 
 SSH_CONFIG_VARIABLE = "RAMPART_SSH_CONFIG"
 """Names an ssh config file that tells host names, ports and gateways; the local cloud sets it."""
@@ -88,6 +91,7 @@ def make_dispatcher(
         observe=observe,
         sweep=sweep,
         limit=hosts.limit if isinstance(hosts, Limited) else lambda: None,
+        make_run=_run_by(event, hosts),
     )
 
 
@@ -116,17 +120,21 @@ def make_hosts(
 
     `launches` keeps what EC2 is asked for; without it a launch that is broken off cannot be found again.
 
-    Raises AskedWrongly for a worker type that does not exist, and what the pool itself refuses before any work.
+    A type that is not built in is an organiser's own worker. Raises AskedWrongly for one that does not exist, and what
+    the pool itself refuses before any work.
     """
     makers: dict[str, Callable[[], Hosts]] = {
         "aws": lambda: _ec2_hosts(event, outputs, image(), interruption, launches),
         "conda": lambda: _this_machine(event),
     }
     make = makers.get(event.worker.worker_type)
-    if make is None:
-        hint = f"there are: {', '.join(sorted(makers))}"
+    if make is not None:
+        return make()
+    own = own_workers(event)
+    if own is None:
+        hint = f"there are: {', '.join(sorted(makers))}, and package.module:Class"
         raise AskedWrongly(f"worker type {event.worker.worker_type!r} does not exist", hint=hint)
-    return make()
+    return own
 
 
 def connect_to(event: EventConfig, provisioned: Provisioned) -> Transport:
@@ -145,6 +153,13 @@ def connect_to(event: EventConfig, provisioned: Provisioned) -> Transport:
 def _ssh_config() -> Path | None:
     named = os.environ.get(SSH_CONFIG_VARIABLE)
     return Path(named) if named else None
+
+
+def _run_by(event: EventConfig, hosts: Hosts) -> MakeRun:
+    if not isinstance(hosts, OwnWorkers):
+        return Run
+    interval_s = event.worker.check_finished_training_interval_secs or event.dispatcher.time_between_collection
+    return partial(OwnRun, workers=hosts, interval_s=interval_s)
 
 
 def _open_database(event: EventConfig) -> Database:

@@ -23,6 +23,9 @@ from runner.progress import Observer, RunEnded
 from runner.ticking import every
 
 _log = logging.getLogger(__name__)
+MakeRun = Callable[[Claimed | Adopted, Surroundings, Interruption], Run]
+"""Which way runs go: through the stages on a host, or by a worker of the organiser's own."""
+
 _HUNGRY_SLEEP_S = 5.0  # RAMP's own figure for `hunger_policy: sleep`
 
 
@@ -76,6 +79,7 @@ class Dispatcher:
         patience: Patience = PATIENCE,
         sweep: Sweep | None = None,
         limit: Callable[[], int | None] = lambda: None,
+        make_run: MakeRun = Run,
     ) -> None:
         self._event = event
         self._pace = pace
@@ -85,6 +89,7 @@ class Dispatcher:
         self._around = Surroundings(hosts, store, interruption, now, observe, patience)
         self._sweep = sweep
         self._limit = limit
+        self._make_run = make_run
         self._something_changed = threading.Event()
         self._active: set[Future[RunEnded | None]] = set()
         self._counts: Counter[str] = Counter()
@@ -164,7 +169,7 @@ class Dispatcher:
             self._interruption.for_one() as interruption,
             self._leases.held(token, cancel=lambda: interruption.ask(Wish.CANCEL)),
         ):
-            yield Run(start, self._around, interruption)
+            yield self._make_run(start, self._around, interruption)
 
     @contextmanager
     def _ticks(self) -> Iterator[None]:
