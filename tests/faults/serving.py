@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from runner import app
 from runner.dispatcher import Dispatcher, Pace
 from runner.interruption import Interruption
 from runner.patience import Patience
+from runner.process_name import own_name
 from runner.retry import Budget
 from runner.store import SqlStore
 from tests.faults import troubles
@@ -36,8 +36,8 @@ class Order:
     outputs: StackOutputs | None = None
     image_id: str = ""
     trouble: Trouble | None = None
-    lease_s: float = 2.0
-    lease_renewal_s: float = 0.4
+    lease_s: float = 10.0
+    lease_renewal_s: float = 2.0
     first_wait_s: float = 0.2
 
 
@@ -48,8 +48,7 @@ def serve(order: Order) -> None:
     if order.trouble is not None:
         troubles.arm(order.trouble)
     event = load_event(order.event, environ={})
-    owner = f"{socket.gethostname()}:{os.getpid()}"
-    store = SqlStore(event.database_url.get_secret_value(), event, app.now, owner=owner, lease_s=order.lease_s)
+    store = SqlStore(event.database_url.get_secret_value(), event, app.now, owner=own_name(), lease_s=order.lease_s)
     interruption = Interruption()
     settings = event.dispatcher
     pace = Pace(
@@ -67,7 +66,7 @@ def serve(order: Order) -> None:
         ),
         interruption=interruption,
         now=app.now,
-        observe=lambda progress: logging.getLogger("progress").info("%s", progress),
+        observe=lambda progress: logging.getLogger("progress").debug("%s", progress),
         patience=Patience(budget=Budget(first_wait_s=order.first_wait_s)),
     )
     print(dispatcher.serve(), flush=True)
