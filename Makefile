@@ -9,7 +9,7 @@ RAMP_DATABASE := tests/data/ramp_database
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test unit bench lock clean
+.PHONY: help install demo check test unit soak bench lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ check: $(READY) ## ruff, mypy, import rules, unit tests
 
 test: $(READY) $(RAMP_READY) ## every test
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile tests
+
+soak: $(READY) ## two hundred submissions while dispatchers are killed and hosts lost at random
+	@RAMPART_SOAK=200 $(BIN)/pytest -q -s tests/faults/test_soak.py
 
 bench: $(READY) ## the figures of docs/benchmarks.md, measured here (five minutes)
 	@$(BIN)/python -m benchmarks --json build/benchmarks.json --table docs/benchmarks.md

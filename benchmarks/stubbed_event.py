@@ -79,8 +79,7 @@ def stubbed_event(submissions: int) -> Iterator[StubbedEvent]:
         database = Database(event.database_url.get_secret_value())
         _fill(Catalogue(database, now), folder, submissions)
         command = [sys.executable, "-m", "benchmarks.stub_host", name]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        with subprocess.Popen(command, text=True, **pipes) as stub:
+        with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stub:
             assert stub.stdout is not None  # noqa: S101 - it was asked for
             made = StubbedEvent(folder, stub, int(stub.stdout.readline()), database)
             try:

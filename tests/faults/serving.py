@@ -13,11 +13,10 @@ from pathlib import Path
 from contracts.event_file import load_event
 from contracts.image import ImageReference
 from contracts.stack import StackOutputs
-from runner import app
+from runner import app, process_name
 from runner.dispatcher import Dispatcher, Pace
 from runner.interruption import Interruption
 from runner.patience import Patience
-from runner.process_name import own_name
 from runner.retry import Budget
 from runner.store import SqlStore
 from tests.faults import troubles
@@ -48,7 +47,14 @@ def serve(order: Order) -> None:
     if order.trouble is not None:
         troubles.arm(order.trouble)
     event = load_event(order.event, environ={})
-    store = SqlStore(event.database_url.get_secret_value(), event, app.now, owner=own_name(), lease_s=order.lease_s)
+    store = SqlStore(
+        event.database_url.get_secret_value(),
+        event,
+        app.now,
+        owner=process_name.own_name(),
+        lease_s=order.lease_s,
+        is_dead=process_name.is_dead,
+    )
     interruption = Interruption()
     settings = event.dispatcher
     pace = Pace(
