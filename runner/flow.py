@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.errors import CapacityMissing, DiskFull, LeaseLost, RampartError, RunOver
+from contracts.errors import CapacityMissing, DiskFull, HostUnreachable, LeaseLost, RampartError, RunOver, SpotReclaimed
 from contracts.work import (
     Adopted,
     Blame,
@@ -28,8 +28,10 @@ from contracts.work import (
     claimed_of,
     provisioned_of,
 )
+from runner import salvaged
 from runner.faults import cancelled, failed_by
 from runner.interruption import HandedBack, Interrupted, Interruption, Wish
+from runner.leaving import Leaving
 from runner.patience import PATIENCE, Patience
 from runner.ports import Hosts, Store, Transport
 from runner.progress import Observer, RunEnded, Stage, StageStarted
@@ -72,6 +74,7 @@ class Run:
         self._observe = around.observe
         self._patience = around.patience
         self._interruption = interruption
+        self._leaving = Leaving(around.hosts, interruption)
         self._reach = Reach(around.hosts, interruption, around.now, around.patience)
         self._recorder = Recorder(
             self._claimed,
@@ -149,6 +152,8 @@ class Run:
                 raise HandedBack from error
             case Wish.CANCEL:
                 return cancelled(self._work)
+            case Wish.LEAVE:
+                return failed_by(SpotReclaimed(self._leaving.reason), self._work)
             case Wish.END:
                 return self._unharmed("the dispatcher was stopped")
             case None:
@@ -180,6 +185,8 @@ class Run:
             except Exception as error:  # it would not go better another time
                 outcome = self._internal(error)
                 self._recorder.record(outcome)
+        if not isinstance(outcome, BackToQueue):
+            salvaged.forget(self._work)
         shown, reason = (None, outcome.reason) if isinstance(outcome, BackToQueue) else (outcome, "")
         ended = RunEnded(self._work, shown, dict(self._steps), reason)
         self._observe(ended)
@@ -222,7 +229,8 @@ class Run:
             with self._step(Stage.LAUNCH, after=start):
                 return launch.launch(start, transport, self._now)
 
-        return self._reach.act(provisioned, go_on)
+        with self._leaving.heard(provisioned):
+            return self._reach.act(provisioned, go_on)
 
     def _collected(self, start: Launched | Finished) -> Pulled:
         """Wait and pull; a lost connection says nothing about the job."""
@@ -231,12 +239,17 @@ class Run:
         def go_on(transport: Transport) -> Pulled:
             nonlocal start
             if isinstance(start, Launched):
-                with self._step(Stage.WAIT):
+                with self._leaving.heard(provisioned), self._step(Stage.WAIT):
                     start = wait.wait(start, transport)
             with self._step(Stage.PULL, after=start):
                 return self._pulled(start, transport)
 
-        return self._reach.act(provisioned, go_on)
+        try:
+            return self._reach.act(provisioned, go_on)
+        except (HostUnreachable, Interrupted):
+            if self._interruption.wish is Wish.LEAVE:
+                self._leaving.bring_home(start.launched if isinstance(start, Finished) else start)
+            raise
 
     def _pulled(self, finished: Finished, transport: Transport) -> Pulled:
         """Pull, again and again while this machine has no room for it."""

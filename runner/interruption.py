@@ -14,6 +14,7 @@ class Wish(StrEnum):
     END = "end"  # they are ended, and their submissions go back to the queue
     HAND_BACK = "hand-back"  # they go on on their hosts, for whoever adopts them
     CANCEL = "cancel"  # they are ended for good: the organiser wants it
+    LEAVE = "leave"  # their host will be taken away: they leave it with what they have finished
 
 
 class Interrupted(Exception):

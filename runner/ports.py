@@ -73,6 +73,7 @@ class Limited(Protocol):
         ...
 
 
+@runtime_checkable
 class Warned(Protocol):
     """A host pool that is told before a host is taken away."""
 

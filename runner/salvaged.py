@@ -11,9 +11,9 @@ from contracts.work import Work
 _FOLD = re.compile(r"fold_(0|[1-9][0-9]{0,4})")
 
 
-def folder_of(state_dir: Path, event: str, submission_id: int, *, generation: int) -> Path:
-    """Where the folds of one generation of a submission are kept: another generation may run on a mended kit."""
-    return state_dir / "salvaged" / event / f"submission_{submission_id:09d}" / str(generation)
+def folder_of(state_dir: Path, submission_id: int, *, generation: int) -> Path:
+    """Where the folds of one generation are kept, in the event's folder: another one may run on a mended kit."""
+    return state_dir / "salvaged" / f"submission_{submission_id:09d}" / str(generation)
 
 
 def folds_in(folder: Path) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ def work_order(
 ) -> Work:
     """Fill in folders and limits. `run` is generation and attempt, `expected` the folds and score types to come."""
     limit = event.worker.memory_limit_mib
-    salvage_dir = salvaged.folder_of(event.state_dir, event.name, submission_id, generation=run[0])
+    salvage_dir = salvaged.folder_of(event.state_dir, submission_id, generation=run[0])
     return Work(
         submission_id=submission_id,
         event=event.name,

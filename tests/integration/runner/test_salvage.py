@@ -41,7 +41,7 @@ def first(tmp_path: Path) -> Provisioned:
         *(7, "four", "team", "first", 1, submission, tmp_path / "logs", tmp_path / "predictions", 120.0),
         folds=4,
         score_types=("nll", "acc"),
-        salvage_dir=salvaged.folder_of(tmp_path, "four", 7, generation=1),
+        salvage_dir=salvaged.folder_of(tmp_path, 7, generation=1),
     )
     programs = Path(sys.executable).parent
     layout = HostLayout(str(KIT), str(KIT), sys.executable, str(programs / "ramp-test"))

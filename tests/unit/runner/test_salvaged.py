@@ -19,8 +19,8 @@ def test_a_folder_that_was_never_made_holds_none(tmp_path: Path) -> None:
 
 
 def test_what_is_forgotten_is_gone_for_all_generations_of_the_submission_alone(tmp_path: Path) -> None:
-    places = [salvaged.folder_of(tmp_path, "iris", 7, generation=number) for number in (1, 2)]
-    other = salvaged.folder_of(tmp_path, "iris", 8, generation=1)
+    places = [salvaged.folder_of(tmp_path, 7, generation=number) for number in (1, 2)]
+    other = salvaged.folder_of(tmp_path, 8, generation=1)
     for place in (*places, other):
         (place / "fold_0").mkdir(parents=True)
     work = Work(7, "iris", "team", "first", 3, tmp_path, tmp_path, tmp_path, 60.0, salvage_dir=places[1])
