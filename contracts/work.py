@@ -107,12 +107,13 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """A claimed run with a host that answers."""
+    """A claimed run with a host that answers. `is_standing`: the host was up before, and is not ours to end."""
 
     claimed: Claimed
     host: HostAddress
     layout: HostLayout
     image_id: str = ""
+    is_standing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from contracts.errors import AskedWrongly
 from contracts.event import EventConfig, HungerPolicy
 from contracts.image import ImageReference
 from contracts.stack import StackOutputs
-from contracts.work import Provisioned
+from contracts.work import HostAddress, Provisioned
 from runner import process_name
 from runner.dispatcher import Dispatcher, MakeRun, Pace
 from runner.flow import Run
@@ -135,6 +135,23 @@ def make_hosts(
         hint = f"there are: {', '.join(sorted(makers))}, and package.module:Class"
         raise AskedWrongly(f"worker type {event.worker.worker_type!r} does not exist", hint=hint)
     return own
+
+
+def standing_host(event: EventConfig, instance_id: str, host_key: str) -> Hosts:
+    """Make the host pool of one instance that is up; it stays up. Raises AskedWrongly unless it runs."""
+    from clients import ssh
+    from clients.aws.ec2 import Ec2
+    from clients.aws.session import session_for
+    from clients.keys import check_key_file
+    from runner.workers.standing import Standing, StandingHost, running_instance
+
+    check_key_file(event.key_path)
+    instances = Ec2(session_for(event))
+    found = running_instance(instances, instance_id, region=event.region)
+    user = event.worker.ami_user_name
+    host = HostAddress(instance_id, found.address, user, host_key=host_key, key_path=event.key_path)
+    standing = Standing(host, event.ramp.problem_name, found.image_id, event.worker.remote_ramp_kit_folder)
+    return StandingHost(standing, instances, connect=partial(ssh.connect, ssh_config=_ssh_config()))
 
 
 def connect_to(event: EventConfig, provisioned: Provisioned) -> Transport:

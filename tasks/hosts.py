@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from contracts.errors import AskedWrongly
 from contracts.event import EventConfig
 from contracts.instance import Instance
+from runner.ports import Hosts
 
 
 def live(event: EventConfig) -> list[Instance]:
@@ -16,3 +20,27 @@ def live(event: EventConfig) -> list[Instance]:
     found = Ec2(session_for(event)).instances({"rampart:event": event.name})
     # instances of an image build carry the event's tag too; a launch of ours has one of its own
     return [instance for instance in found if not instance.has_ended and "rampart:launch" in instance.tags]
+
+
+def standing(event: EventConfig, instance_id: str, *, host_key_file: str | None) -> Hosts:
+    """The host pool of one running instance, whose key is in the file or in the record of our own launches.
+
+    Raises AskedWrongly where the event does not run on EC2, no key is known, or a run has the instance.
+    """
+    from runner.app import open_catalogue, standing_host
+    from runner.estimate import is_running
+    from runner.workers.standing import host_key_in
+
+    if event.worker.worker_type != "aws":
+        hint = "leave --instance-id out, or set worker.worker_type: aws"
+        raise AskedWrongly(f"event {event.name} runs on this machine, not on instances", hint=hint)
+    catalogue = open_catalogue(event)
+    for row in catalogue.submissions(event.name):
+        if row.host_id == instance_id and is_running(row):
+            hint = "wait for its end: that host is ended with its run"
+            raise AskedWrongly(f"instance {instance_id} serves {row.team}/{row.submission}", hint=hint)
+    key = host_key_in(Path(host_key_file).read_text("utf-8")) if host_key_file else catalogue.host_key(instance_id)
+    if not key:
+        hint = "--host-key FILE, with what /etc/ssh/ssh_host_ed25519_key.pub holds on the instance"
+        raise AskedWrongly(f"no host key is known for {instance_id}: it is not connected to", hint=hint)
+    return standing_host(event, instance_id, key)

@@ -34,7 +34,16 @@ def submit(
     console.next_step(f"invoke train-loop --event {opened.name}{' --local' if local else ''}")
 
 
-@command(help=EVENT_HELP | LOCAL_HELP | SUBMISSION_HELP | _WATCH_HELP)
+@command(
+    help=EVENT_HELP
+    | LOCAL_HELP
+    | SUBMISSION_HELP
+    | _WATCH_HELP
+    | {
+        "instance-id": "on this running instance, which is left running afterwards",
+        "host-key": "with --instance-id: file with the instance's public host key, where Rampart did not launch it",
+    }
+)
 def train(
     team: str,
     submission: str,
@@ -43,18 +52,21 @@ def train(
     local: bool = False,
     log_json: bool = False,
     metrics_port: str | None = None,
+    instance_id: str | None = None,
+    host_key: str | None = None,
 ) -> None:
     """Run one submission that waits, now, and print its scores or why it failed.
 
     Example: invoke train --event iris --team blue --submission forest
     """
-    from tasks import training
+    from tasks import hosts, training
     from tasks.events import open_event
     from tasks.watching import watched
 
     with watched(as_json=log_json, metrics_port=metrics_port) as watch:
         opened = open_event(event, config=config, local=local)
-        training.train_one(opened, team=team, name=submission, local=local, watch=watch)
+        on = hosts.standing(opened, instance_id, host_key_file=host_key) if instance_id else None
+        training.train_one(opened, team=team, name=submission, local=local, watch=watch, on=on)
 
 
 @command(

@@ -19,6 +19,7 @@ from runner.app import make_dispatcher, make_hosts, make_sweep, open_catalogue, 
 from runner.dispatcher import Dispatcher, Summary
 from runner.hooks import Hooks
 from runner.interruption import Interruption, Wish
+from runner.ports import Hosts
 from runner.store import SqlStore, SubmissionRow
 from tasks import console, images, stack, submissions
 from tasks.watching import Watch
@@ -69,15 +70,23 @@ def serve_event(event: EventConfig, interruption: Interruption, policy: HungerPo
     return summary
 
 
-def train_one(event: EventConfig, *, team: str, name: str, local: bool = False, watch: Watch | None = None) -> None:
-    """Run one waiting submission to its end; exits 1 when it fails."""
+def train_one(
+    event: EventConfig,
+    *,
+    team: str,
+    name: str,
+    local: bool = False,
+    watch: Watch | None = None,
+    on: Hosts | None = None,
+) -> None:
+    """Run one waiting submission to its end, on the host that is given or one of the event's; exits 1 when it fails."""
     row = submissions.find(event, team=team, name=name)
     if row.state != "new":
         raise _does_not_wait(event, row)
     interruption = Interruption()
     store = open_store(event)
     hooks = Hooks(event, os.environ)
-    dispatcher = _dispatcher(event, store, interruption, None, watch or Watch(), hooks)
+    dispatcher = _dispatcher(event, store, interruption, None, watch or Watch(), hooks, on)
     claimed = store.claim_one(event.name, team, name)
     if claimed is None:  # somebody else has taken it meanwhile
         raise _does_not_wait(event, submissions.find(event, team=team, name=name))
@@ -108,9 +117,10 @@ def _dispatcher(
     policy: HungerPolicy | None,
     watch: Watch,
     hooks: Hooks,
+    on: Hosts | None = None,
 ) -> Dispatcher:
     outputs = stack.outputs_of(event)
-    hosts = make_hosts(
+    hosts = on or make_hosts(
         event,
         outputs=outputs,
         image=lambda: images.resolve(event),

@@ -18,6 +18,7 @@ from runner.hosts.unkept import Unkept
 from runner.hosts.watching import Watch
 from runner.interruption import Interrupted, Interruption, Wish
 from runner.ports import Instances, Launches, Transport
+from runner.stages import clean_up
 
 _log = logging.getLogger(__name__)
 _TEMPO = Tempo()
@@ -96,7 +97,10 @@ class Ec2Hosts:
         return found.has_ended if found is not None else not self._watch.is_settling(instance_id)
 
     def release(self, provisioned: Provisioned) -> None:
-        self._ending.end(provisioned.host.host_id)
+        if provisioned.is_standing:
+            clean_up.give_back(provisioned, lambda: self._connect(provisioned.host))
+        else:
+            self._ending.end(provisioned.host.host_id)
 
     def limit(self) -> int | None:
         """How many hosts the account allows, as far as a quota was met; raised again by one now and then."""

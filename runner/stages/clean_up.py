@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from contracts.errors import CommandFailed
+import logging
+from collections.abc import Callable
+
+from contracts.errors import CommandFailed, RampartError
 from contracts.work import Provisioned
 from runner import commands
 from runner.ports import Transport
+
+_log = logging.getLogger(__name__)
+
+
+def give_back(provisioned: Provisioned, connect: Callable[[], Transport]) -> None:
+    """Clean up over a connection of its own; what goes wrong is logged, for the result of the run is safe."""
+    try:
+        transport = connect()
+        try:
+            clean_up(provisioned, transport)
+        finally:
+            transport.close()
+    except RampartError as error:
+        _log.error("could not clean up after a run: %s", error, extra={"action": "clean-up-failed"})
 
 
 def clean_up(provisioned: Provisioned, transport: Transport) -> None:

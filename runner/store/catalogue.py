@@ -17,7 +17,7 @@ from contracts.work import StageValue
 from runner.kit import KitDescription, ScoreType
 from runner.store import counts, journal, reports, tables
 from runner.store.database import Database
-from runner.store.own_tables import runs
+from runner.store.own_tables import launch_runs, launches, runs
 from runner.store.rows import EventCounts, EventReport, FailureRow, Leaderboard, SubmissionRow, Window
 from runner.store.submission_folder import check_name, staged
 from runner.store.times import aware, naive_utc
@@ -122,6 +122,13 @@ class Catalogue:
         with self._database.reading() as connection:
             latest = select(runs.c.journal).where(runs.c.submission_id == submission_id).order_by(runs.c.attempt.desc())
             return journal.loaded(connection.scalar(latest.limit(1)), "")
+
+    def host_key(self, instance_id: str) -> str:
+        """Give the public host key that an instance was launched with; empty where no launch of ours is known."""
+        of_it = launch_runs.c.instance_id == instance_id
+        query = select(launches.c.host_key).join(launch_runs, launch_runs.c.launch_id == launches.c.id).where(of_it)
+        with self._database.reading() as connection:
+            return connection.scalar(query.order_by(launches.c.id.desc()).limit(1)) or ""
 
     def leaderboard(self, event: str, *, step: str = "valid") -> Leaderboard:
         """Rank the scored submissions by the official score on `valid` (what RAMP shows teams) or `test` data.

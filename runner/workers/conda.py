@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import getpass
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from contracts.errors import RampartError
 from contracts.event import EventConfig
 from contracts.work import Claimed, HostAddress, HostLayout, Provisioned
 from runner.ports import Transport
 from runner.stages import clean_up
 from runner.workers.environments import environment_prefix
 
-_log = logging.getLogger(__name__)
 THIS_MACHINE = "this-machine"
 
 
@@ -45,13 +42,7 @@ class ThisMachine:
 
     def release(self, provisioned: Provisioned) -> None:
         """End what may still run of the job, then remove its folder."""
-        transport = self._open_transport()
-        try:
-            clean_up.clean_up(provisioned, transport)
-        except RampartError as error:
-            _log.error("could not clean up after a run: %s", error, extra={"action": "clean-up-failed"})
-        finally:
-            transport.close()
+        clean_up.give_back(provisioned, self._open_transport)
 
     def _open_transport(self) -> Transport:
         self._home.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -470,3 +470,10 @@ def test_releasing_a_host_ends_it_and_may_be_done_twice() -> None:
     fixture.hosts.release(provisioned)
     fixture.hosts.release(provisioned)
     assert fixture.hosts.is_gone(provisioned)
+
+
+def test_a_host_that_was_up_before_is_never_ended_by_whoever_adopts_its_run() -> None:
+    fixture = Fixture([None])
+    provisioned = replace(fixture.hosts.acquire(fixture.claimed()), is_standing=True)
+    fixture.hosts.release(provisioned)
+    assert fixture.states() == ["running"]
