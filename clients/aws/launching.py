@@ -36,7 +36,7 @@ def template_version(request: LaunchRequest) -> dict[str, Any]:
         "LaunchTemplateId": request.launch_template_id,
         "SourceVersion": "$Default",
         "VersionDescription": request.client_token,
-        "ClientToken": request.client_token,
+        "ClientToken": f"{request.client_token[:60]}-ltv",
         "LaunchTemplateData": _machine(request) | {"UserData": encoded},
     }
 
