@@ -93,7 +93,7 @@ def _boot(ended: Sequence[Ended]) -> Figure:
 def _calls(asked: Counter[str], count: int, hosts: int) -> list[Figure]:
     how = f"{count} submissions, {hosts} hosts at a time"
     # to be compared with the target, which speaks of 100 submissions
-    targets = {"RunInstances": "≤ 5 per 100", "TerminateInstances": "≤ 5 per 100", "DescribeInstances": "1 a tick"}
+    targets = {"CreateFleet": "≤ 5 per 100", "TerminateInstances": "≤ 5 per 100", "DescribeInstances": "1 a tick"}
     return [
         Figure(f"AWS calls per 100 submissions: {verb}", round(number * 100 / count), "", targets.get(verb, ""), how)
         for verb, number in asked.most_common()
