@@ -47,7 +47,7 @@ def ground(cloud: Cloud) -> Ground:
 
 @pytest.fixture
 def rehearse_on_cloud(ground: Ground, tmp_path: Path) -> Iterator[Rehearse]:
-    """Make an event on the shared local cloud, in a stack of its own; otherwise as `rehearse`."""
+    """Make an event on the shared local cloud, in a stack of its own; otherwise as `rehearse`. Faults end with it."""
     made: list[Rehearsal] = []
 
     def make(job: Job = STAND_IN, *, spot: bool = False, **settings: Any) -> Rehearsal:
@@ -59,6 +59,8 @@ def rehearse_on_cloud(ground: Ground, tmp_path: Path) -> Iterator[Rehearse]:
         return made[-1]
 
     yield make
+    for injected in ground.cloud.local.injections():
+        ground.cloud.local.undo(injected.name)
     _end(made)
 
 

@@ -1,0 +1,47 @@
+"""An EC2 that refuses, forgets or pretends for a while costs time, never a run or an instance."""
+
+from __future__ import annotations
+
+from localcloud.injections import HollowTermination, Throttle, Unseen
+from tests.faults.conftest import Rehearse
+
+
+def test_an_instance_that_ec2_does_not_know_for_a_while_after_its_launch_is_waited_for(
+    rehearse_on_cloud: Rehearse,
+) -> None:
+    event = rehearse_on_cloud(n_workers=1)
+    assert event.hosts is not None
+    event.submit("one")
+    event.hosts.cloud.local.inject(Unseen(younger_than_s=3.0))
+    event.dispatcher().await_end()
+    assert event.runs() == [(1, "scored")]
+    assert len(event.hosts.every()) == 1
+
+
+def test_throttling_of_most_calls_consumes_no_attempt_and_keeps_no_host_from_being_ended(
+    rehearse_on_cloud: Rehearse,
+) -> None:
+    event = rehearse_on_cloud(n_workers=3)
+    assert event.hosts is not None
+    event.submit("one", "two", "three")
+    cloud = event.hosts.cloud.local
+    before = cloud.calls()
+    cloud.inject(Throttle(fraction=0.7))
+    event.dispatcher().await_end()
+    asked = cloud.calls() - before
+    assert event.runs() == [(1, "scored")] * 3
+    assert len(event.hosts.every()) == 3
+    assert asked["CreateFleet"] + asked["TerminateInstances"] < 60, asked
+
+
+def test_an_instance_that_goes_on_though_its_end_was_promised_is_told_again_until_it_ends(
+    rehearse_on_cloud: Rehearse,
+) -> None:
+    event = rehearse_on_cloud(n_workers=1)
+    assert event.hosts is not None
+    event.submit("one")
+    cloud = event.hosts.cloud.local
+    before = cloud.calls()
+    cloud.inject(HollowTermination(), count=2)
+    event.dispatcher().await_end()
+    assert (cloud.calls() - before)["TerminateInstances"] == 3
