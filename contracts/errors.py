@@ -90,6 +90,10 @@ class StoreUnavailable(RampartError):
     """The database does not answer or refuses us."""
 
 
+class StoreRefuses(StoreUnavailable):
+    """The database answers, and does not take what is asked of it: asking again would not help."""
+
+
 class EventPaused(RampartError):
     """Nothing of the event is claimed until the organiser resumes it."""
 

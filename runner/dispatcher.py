@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.errors import LeaseLost, RampartError, StoreUnavailable
+from contracts.errors import LeaseLost, RampartError, StoreRefuses, StoreUnavailable
 from contracts.event import HungerPolicy
 from contracts.work import Adopted, Claimed, Failed, Scored, claimed_of
 from runner.flow import Run, Surroundings
@@ -218,7 +218,7 @@ class Dispatcher:
 
     def _note_silence(self, error: StoreUnavailable) -> None:
         """A database that has answered will again, and runs go on meanwhile; one that never has is set up wrongly."""
-        if not self._has_answered:
+        if not self._has_answered or isinstance(error, StoreRefuses):
             raise error
         if self._silent_since is None:
             _log.warning("nothing is claimed meanwhile: %s", error, extra={"action": "wait-for-database"})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from contracts.errors import RunOver, StoreUnavailable
+from contracts.errors import RunOver, StoreRefuses, StoreUnavailable
 from contracts.work import Claimed, Failed, Scored
 from runner.interruption import HandedBack, Interrupted, Interruption
 from runner.patience import Patience
@@ -79,6 +79,8 @@ class Recorder:
         for pause_s in self._patience.pauses():
             try:
                 written = write()
+            except StoreRefuses:
+                raise
             except StoreUnavailable as error:
                 if lost_at is None:
                     lost_at = self._now()

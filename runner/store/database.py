@@ -9,12 +9,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    NotSupportedError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from contracts.errors import AskedWrongly, StoreUnavailable
+from contracts.errors import AskedWrongly, StoreRefuses, StoreUnavailable
 
 _BUSY_TIMEOUT_MS = 30_000
+_REFUSALS = (DataError, NotSupportedError, ProgrammingError)
 _WRITES = "rampart_writes"  # the execution option that tells a writing connection from a reading one
 
 
@@ -65,9 +74,8 @@ class Database:
             raise
         except (DBAPIError, PoolTimeout) as error:
             reason = str(error.orig if isinstance(error, DBAPIError) else error).strip() or type(error).__name__
-            raise StoreUnavailable(
-                f"the database {self} fails: {reason.splitlines()[0]}", hint=_hint(reason)
-            ) from error
+            kind = StoreRefuses if isinstance(error, _REFUSALS) else StoreUnavailable
+            raise kind(f"the database {self} fails: {reason.splitlines()[0]}", hint=_hint(reason)) from error
 
 
 def _parsed(url: str) -> URL:

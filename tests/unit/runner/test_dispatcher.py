@@ -19,6 +19,7 @@ from contracts.errors import (
     HostGone,
     KitInvalid,
     LeaseLost,
+    StoreRefuses,
     StoreUnavailable,
     SubmissionInvalid,
 )
@@ -352,6 +353,19 @@ def test_a_database_that_goes_away_is_waited_for_and_nothing_is_lost_meanwhile(
     assert len(queue.failed) == 1
     assert "is written down: the database was away" in caplog.text
     assert "the database answers again" in caplog.text
+
+
+def test_what_the_database_refuses_is_not_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    queue, asked = Queue(waiting=1), list[Failed]()
+
+    def refuse(failed: Failed) -> None:
+        asked.append(failed)
+        raise StoreRefuses("value too long")
+
+    queue.record = refuse
+    assert dispatcher(queue, NoHosts()).serve() == Summary(unexpected=1)
+    assert len(asked) == 1
+    assert "value too long" in caplog.text
 
 
 def test_a_database_that_never_answered_is_told_at_once() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import AskedWrongly, StoreUnavailable
+from contracts.errors import AskedWrongly, StoreRefuses, StoreUnavailable
 from runner.store import Database
 
 
@@ -37,3 +37,16 @@ def test_a_sqlite_file_in_a_missing_folder_is_told(tmp_path: Path) -> None:
 def test_an_url_nobody_can_read_is_refused(url: str) -> None:
     with pytest.raises(AskedWrongly):
         Database(url)
+
+
+def test_a_question_no_database_could_answer_is_told_apart_from_one_that_does_not_answer(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/event.db")
+    with pytest.raises(StoreRefuses), database.reading() as connection:
+        connection.exec_driver_sql("SELECT ?", ())
+    database.close()
+    with (
+        pytest.raises(StoreUnavailable) as caught,
+        Database(f"sqlite:///{tmp_path}/missing/event.db").reading() as connection,
+    ):
+        connection.exec_driver_sql("SELECT 1")
+    assert not isinstance(caught.value, StoreRefuses)
