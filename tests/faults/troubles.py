@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +18,7 @@ from clients.aws.ec2 import Ec2
 from clients.keys import new_host_key
 from contracts.work import Work
 from runner.progress import Stage
+from runner.stages import tar_reader
 from runner.store import SqlStore
 
 Wrapped = Callable[..., Any]
@@ -34,6 +36,7 @@ class Trouble(StrEnum):
     KILLED_AFTER_RECORD = "the result is written down, the host still there"
     KILLED_AFTER_RELEASE = "the host is ended, which is not written down"
     ANSWER_LOST = "EC2 launches, and its answer does not arrive in time"
+    DISK_FULL = "there is no room for the first result that is pulled"
     IMPOSTOR = "the first host shows another key than the one it was given"
 
 
@@ -108,6 +111,19 @@ def _expect_another_key_once() -> None:
     _wrap(app, "HostKey", impostor)
 
 
+def _fill_the_disk_once() -> None:
+    refused: list[str] = []
+
+    def unpack(original: Wrapped, chunks: Iterable[bytes], *args: Any) -> Any:
+        if not refused:
+            refused.append("once")
+            next(iter(chunks))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original(chunks, *args)
+
+    _wrap(tar_reader, "unpack", unpack)
+
+
 _ARMED: dict[Trouble, Callable[[], None]] = {
     Trouble.KILLED_AFTER_CLAIM: _dies_after(SqlStore, "claim", when=bool),
     Trouble.KILLED_BEFORE_LAUNCH: _dies_before(Ec2, "launch"),
@@ -118,5 +134,6 @@ _ARMED: dict[Trouble, Callable[[], None]] = {
     Trouble.KILLED_AFTER_RECORD: _dies_after(SqlStore, "record_scored"),
     Trouble.KILLED_AFTER_RELEASE: _dies_after(Ec2, "terminate"),
     Trouble.ANSWER_LOST: _lose_the_first_answer,
+    Trouble.DISK_FULL: _fill_the_disk_once,
     Trouble.IMPOSTOR: _expect_another_key_once,
 }
