@@ -56,7 +56,7 @@ class StubbedEvent:
         runs = own_tables.runs
         query = select(func.count()).where(runs.c.stage == stage)
         if of is not None:
-            query = query.where(runs.c.lease_owner.endswith(f":{of}"))
+            query = query.where(runs.c.lease_owner.contains(f":{of}:"))
         with self.database.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
