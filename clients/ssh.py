@@ -18,6 +18,7 @@ from paramiko.common import cMSG_GLOBAL_REQUEST
 from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
 from clients.feeding import Feeder
+from clients.keepalive import KEEPALIVE, Keepalive
 from clients.keys import check_key_file
 from clients.outputs import Stream, named
 from clients.ssh_transport import OrderlyTransport
@@ -25,15 +26,17 @@ from clients.verbs import Verbs
 from contracts.errors import CommandTimedOut, HostKeyRefused, HostUnreachable, KeyFileInvalid
 from contracts.work import HostAddress
 
-KEEPALIVE_S = 5.0
-SILENCE_S = 3 * KEEPALIVE_S
-"""A host that answers nothing for this long, keepalives included, counts as lost."""
-_SOCKET_POLL_S = 3.0  # paramiko's own 0.1 s costs a core for some thousand idle connections
 _CHUNK_BYTES = 64 * 1024
 _LOG_CHANNEL = "clients.ssh.wire"
 
 
-def connect(host: HostAddress, *, ssh_config: Path | None = None, timeout_s: float = 20.0) -> SshTransport:
+def connect(
+    host: HostAddress,
+    *,
+    ssh_config: Path | None = None,
+    timeout_s: float = 20.0,
+    keepalive: Keepalive = KEEPALIVE,
+) -> SshTransport:
     """Open a connection; `ssh_config` may give the host another HostName, Port or ProxyCommand.
 
     Raises HostKeyRefused, HostUnreachable or KeyFileInvalid. Nothing is read from ~/.ssh, no agent is asked.
@@ -43,17 +46,18 @@ def connect(host: HostAddress, *, ssh_config: Path | None = None, timeout_s: flo
     check_key_file(host.key_path)
     # what goes wrong on the wire is raised; paramiko's own log would print it a second time, with a traceback
     logging.getLogger(_LOG_CHANNEL).setLevel(logging.CRITICAL + 1)
-    connection = _PinnedConnection(host, ssh_config, timeout_s)
+    connection = _PinnedConnection(host, ssh_config, timeout_s, keepalive)
     connection.open()
-    return SshTransport(connection, host)
+    return SshTransport(connection, host, keepalive.silence_s)
 
 
 class SshTransport(Verbs):
     """One SSH connection; every command has a raw channel of its own, so several threads may use it at a time."""
 
-    def __init__(self, connection: _PinnedConnection, host: HostAddress) -> None:
+    def __init__(self, connection: _PinnedConnection, host: HostAddress, silence_s: float) -> None:
         self._connection = connection
         self._host = host
+        self._silence_s = silence_s
 
     def close(self) -> None:
         """End the connection; a wait in another thread ends with HostUnreachable."""
@@ -62,7 +66,7 @@ class SshTransport(Verbs):
     @contextmanager
     def _started(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> Iterator[_Command]:
         with _translated(self._host):
-            channel = self._transport().open_session(timeout=SILENCE_S)
+            channel = self._transport().open_session(timeout=self._silence_s)
         command = _Command(channel, argv, timeout_s, self._check_host)
         try:
             with _translated(self._host):
@@ -76,7 +80,7 @@ class SshTransport(Verbs):
     def _check_host(self) -> None:
         """Raise HostUnreachable unless the host still answers."""
         with _translated(self._host):
-            self._transport().open_session(timeout=SILENCE_S).close()
+            self._transport().open_session(timeout=self._silence_s).close()
 
     def _transport(self) -> paramiko.Transport:
         transport: paramiko.Transport | None = self._connection.transport
@@ -157,7 +161,7 @@ class _Command:
 class _PinnedConnection(Connection):  # type: ignore[misc]  # Fabric has no types
     """A Fabric connection that trusts one host key and nothing else (Fabric itself accepts any key)."""
 
-    def __init__(self, host: HostAddress, ssh_config: Path | None, timeout_s: float) -> None:
+    def __init__(self, host: HostAddress, ssh_config: Path | None, timeout_s: float, keepalive: Keepalive) -> None:
         config = Config(lazy=True, ssh_config=_read_ssh_config(ssh_config))
         super().__init__(
             host.address,
@@ -166,7 +170,7 @@ class _PinnedConnection(Connection):  # type: ignore[misc]  # Fabric has no type
             config=config,
             connect_kwargs={"key_filename": [str(host.key_path)]},
         )
-        self._set(pinned=host, patience_s=timeout_s)
+        self._set(pinned=host, patience_s=timeout_s, keepalive=keepalive)
 
     def open(self) -> None:
         """Connect with the pinned key only; raises HostKeyRefused or HostUnreachable."""
@@ -196,7 +200,7 @@ class _PinnedConnection(Connection):  # type: ignore[misc]  # Fabric has no type
         self.client = client
         self.transport = transport = client.get_transport()
         if transport is not None:
-            _keep_alive(transport)
+            _keep_alive(transport, self.keepalive)
 
     def hang_up(self) -> None:
         """Close the socket first: paramiko's thread then ends at once instead of at its next look at it."""
@@ -210,9 +214,10 @@ class _WatchedSocket(socket.socket):
     """A socket that ends when the other side has been silent for too long."""
 
     heard_at = float("inf")
+    silence_s = float("inf")
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """Read as usual; end of file after SILENCE_S without a byte."""
+        """Read as usual; end of file after `silence_s` without a byte."""
         try:
             data = super().recv(size, flags)
         except TimeoutError:
@@ -223,7 +228,7 @@ class _WatchedSocket(socket.socket):
         return data
 
     def send(self, data: Any, flags: int = 0, /) -> int:
-        """Write as usual; ConnectionError when nothing was heard for SILENCE_S."""
+        """Write as usual; ConnectionError when nothing was heard for `silence_s`."""
         try:
             return super().send(data, flags)
         except TimeoutError:
@@ -231,12 +236,13 @@ class _WatchedSocket(socket.socket):
                 raise ConnectionError("the other side is silent") from None
             raise
 
-    def watch(self) -> None:
+    def watch(self, silence_s: float) -> None:
         """Start to count silence from now on."""
+        self.silence_s = silence_s
         self.heard_at = time.monotonic()
 
     def _is_silent(self) -> bool:
-        return time.monotonic() - self.heard_at > SILENCE_S
+        return time.monotonic() - self.heard_at > self.silence_s
 
 
 def _dial(address: str, port: int, timeout_s: float) -> _WatchedSocket:
@@ -245,7 +251,7 @@ def _dial(address: str, port: int, timeout_s: float) -> _WatchedSocket:
     return _WatchedSocket(fileno=plain.detach())
 
 
-def _keep_alive(transport: paramiko.Transport) -> None:
+def _keep_alive(transport: paramiko.Transport, keepalive: Keepalive) -> None:
     """Ask for an answer whenever the line is idle; the socket watches whether any comes."""
 
     def ask() -> None:
@@ -256,9 +262,9 @@ def _keep_alive(transport: paramiko.Transport) -> None:
         transport._send_user_message(request)  # type: ignore[attr-defined]  # there is no public way to send it
 
     if isinstance(transport.sock, _WatchedSocket):
-        transport.sock.watch()
-    transport.sock.settimeout(_SOCKET_POLL_S)
-    transport.packetizer.set_keepalive(KEEPALIVE_S, ask)
+        transport.sock.watch(keepalive.silence_s)
+    transport.sock.settimeout(keepalive.look_s)
+    transport.packetizer.set_keepalive(keepalive.every_s, ask)
 
 
 def _host_key_entry(host: HostAddress, address: str, port: int) -> HostKeyEntry:

@@ -10,20 +10,22 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from clients.keepalive import KEEPALIVE, Keepalive
 from contracts.errors import AskedWrongly
 from contracts.event import EventConfig, HungerPolicy
 from contracts.image import ImageReference
 from contracts.stack import StackOutputs
 from contracts.work import HostAddress, Provisioned
 from runner import process_name
-from runner.dispatcher import Dispatcher, MakeRun, Pace
+from runner.dispatcher import LEASE_RENEWAL_S, Dispatcher, MakeRun, Pace
 from runner.flow import Run
-from runner.hosts import Ec2Hosts, HostKey
+from runner.hosts import TEMPO, Ec2Hosts, HostKey, Tempo
 from runner.interruption import Interruption
 from runner.own_run import OwnRun
+from runner.patience import PATIENCE, Patience
 from runner.ports import Hosts, Launches, Limited, Sweep, Transport
 from runner.progress import Observer
-from runner.store import Catalogue, Database, SqlStore, Wishes, copy_event, upgrade
+from runner.store import LEASE_S, Catalogue, Database, SqlStore, Wishes, copy_event, upgrade
 from runner.workers.own import OwnWorkers, own_workers
 
 SSH_CONFIG_VARIABLE = "RAMPART_SSH_CONFIG"
@@ -35,10 +37,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_store(event: EventConfig) -> SqlStore:
-    """Open the event's database; the embedded SQLite one is made where it is missing."""
+def open_store(event: EventConfig, *, lease_s: float = LEASE_S) -> SqlStore:
+    """Open the event's database, to claim for `lease_s` at a time; the embedded SQLite one is made where missing."""
     url = event.database_url.get_secret_value()
-    store = SqlStore(url, event, now, owner=process_name.own_name(), is_dead=process_name.is_dead)
+    store = SqlStore(url, event, now, owner=process_name.own_name(), is_dead=process_name.is_dead, lease_s=lease_s)
     upgrade(store.database)
     return store
 
@@ -73,6 +75,8 @@ def make_dispatcher(
     observe: Observer,
     hunger_policy: HungerPolicy | None = None,
     sweep: Sweep | None = None,
+    lease_renewal_s: float = LEASE_RENEWAL_S,
+    patience: Patience = PATIENCE,
 ) -> Dispatcher:
     """Make the event's dispatcher; `hunger_policy` given here wins over the event file."""
     settings = event.dispatcher
@@ -80,6 +84,7 @@ def make_dispatcher(
         n_workers=settings.n_workers,
         hunger_policy=hunger_policy or settings.hunger_policy,
         time_between_collection_s=settings.time_between_collection,
+        lease_renewal_s=lease_renewal_s,
     )
     return Dispatcher(
         event.name,
@@ -89,6 +94,7 @@ def make_dispatcher(
         interruption=interruption,
         now=now,
         observe=observe,
+        patience=patience,
         sweep=sweep,
         limit=hosts.limit if isinstance(hosts, Limited) else lambda: None,
         make_run=_run_by(event, hosts),
@@ -115,16 +121,27 @@ def make_hosts(
     image: Callable[[], ImageReference],
     interruption: Interruption,
     launches: Launches | None = None,
+    tempo: Tempo = TEMPO,
+    keepalive: Keepalive = KEEPALIVE,
 ) -> Hosts:
     """Make the host pool of the event's worker type; `image` is asked only where hosts are launched from one.
 
-    `launches` keeps what EC2 is asked for; without it a launch that is broken off cannot be found again.
+    `launches` keeps what EC2 is asked for; without it a launch that is broken off cannot be found again. `tempo` says
+    how often EC2 is asked, `keepalive` how soon a silent host is noticed.
 
     A type that is not built in is an organiser's own worker. Raises AskedWrongly for one that does not exist, and what
     the pool itself refuses before any work.
     """
     makers: dict[str, Callable[[], Hosts]] = {
-        "aws": lambda: _ec2_hosts(event, outputs, image(), interruption, launches),
+        "aws": lambda: _ec2_hosts(
+            event,
+            outputs,
+            image(),
+            interruption=interruption,
+            launches=launches,
+            tempo=tempo,
+            keepalive=keepalive,
+        ),
         "conda": lambda: _this_machine(event),
     }
     make = makers.get(event.worker.worker_type)
@@ -196,8 +213,11 @@ def _ec2_hosts(
     event: EventConfig,
     outputs: StackOutputs | None,
     image: ImageReference,
+    *,
     interruption: Interruption,
     launches: Launches | None,
+    tempo: Tempo,
+    keepalive: Keepalive,
 ) -> Hosts:
     from clients import ssh
     from clients.aws.ec2 import Ec2
@@ -217,9 +237,10 @@ def _ec2_hosts(
     return Ec2Hosts(
         settings,
         instances,
-        connect=partial(ssh.connect, ssh_config=_ssh_config()),
+        connect=partial(ssh.connect, ssh_config=_ssh_config(), keepalive=keepalive),
         new_host_key=lambda: HostKey(*new_host_key()),
         now=now,
         interruption=interruption,
         launches=launches,
+        tempo=tempo,
     )

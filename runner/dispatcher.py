@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 MakeRun = Callable[[Claimed | Adopted, Surroundings, Interruption], Run]
 """Which way runs go: through the stages on a host, or by a worker of the organiser's own."""
 
+LEASE_RENEWAL_S = 10.0
 _HUNGRY_SLEEP_S = 5.0  # RAMP's own figure for `hunger_policy: sleep`
 
 
@@ -36,7 +37,7 @@ class Pace:
     n_workers: int
     hunger_policy: HungerPolicy
     time_between_collection_s: float
-    lease_renewal_s: float = 10.0
+    lease_renewal_s: float = LEASE_RENEWAL_S
     sweep_s: float = 60.0
 
 

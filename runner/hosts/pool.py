@@ -13,7 +13,7 @@ from runner.hosts.booting import Booting
 from runner.hosts.ending import Ending
 from runner.hosts.launching import LaunchDoors, Launching
 from runner.hosts.notices import Notices
-from runner.hosts.settings import HostKey, LaunchSettings, Tempo
+from runner.hosts.settings import TEMPO, HostKey, LaunchSettings, Tempo
 from runner.hosts.unkept import Unkept
 from runner.hosts.watching import Watch
 from runner.interruption import Interrupted, Interruption, Wish
@@ -21,7 +21,6 @@ from runner.ports import Instances, Launches, Transport
 from runner.stages import clean_up
 
 _log = logging.getLogger(__name__)
-_TEMPO = Tempo()
 
 
 class Ec2Hosts:
@@ -41,7 +40,7 @@ class Ec2Hosts:
         now: Callable[[], datetime],
         interruption: Interruption,
         launches: Launches | None = None,
-        tempo: Tempo = _TEMPO,
+        tempo: Tempo = TEMPO,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -62,3 +62,7 @@ class Tempo:
     first_retry: float = 15.0
     longest_retry: float = 300.0
     limit_rest: float = 600.0
+
+
+TEMPO = Tempo()
+"""What AWS's rates and people's patience allow."""

@@ -3,6 +3,7 @@
 from runner.store.catalogue import Catalogue
 from runner.store.copying import copy_event
 from runner.store.database import Database
+from runner.store.leases import LEASE_S
 from runner.store.memory import MemoryStore
 from runner.store.migrate import upgrade
 from runner.store.rows import (
@@ -20,6 +21,7 @@ from runner.store.submission_folder import check_name
 from runner.store.wishes import Cancelled, Which, Wishes
 
 __all__ = [
+    "LEASE_S",
     "Cancelled",
     "Catalogue",
     "Database",

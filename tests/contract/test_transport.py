@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clients import keys, ssh
+from clients.keepalive import Keepalive
 from contracts.errors import CommandFailed, CommandTimedOut, HostKeyRefused, HostUnreachable, KeyFileInvalid
 from contracts.remote import CommandResult
 from runner.ports import Transport
@@ -163,12 +164,8 @@ def test_an_ssh_config_tells_where_a_host_really_answers(ssh_host: SshHost, tmp_
     transport.close()
 
 
-def test_a_frozen_host_is_found_out_though_its_socket_stays_open(
-    ssh_host: SshHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, seconds in (("KEEPALIVE_S", 0.2), ("SILENCE_S", 1.0), ("_SOCKET_POLL_S", 0.1)):
-        monkeypatch.setattr(ssh, name, seconds)
-    transport = ssh.connect(ssh_host.address)
+def test_a_frozen_host_is_found_out_though_its_socket_stays_open(ssh_host: SshHost) -> None:
+    transport = ssh.connect(ssh_host.address, keepalive=Keepalive(every_s=0.2, silence_s=1.0, look_s=0.1))
     assert transport.run(["sleep", "1.5"]).exit_code == 0  # silent, but it answers when asked
     with ssh_host.frozen(), pytest.raises(HostUnreachable):
         transport.run(SPEAK)

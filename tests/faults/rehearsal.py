@@ -49,8 +49,8 @@ class Rehearsal:
         """Put submissions into the queue, of the job's trivial code unless told otherwise; gives their ids."""
         return [self._submit(name, code or self.job.trivial) for name in names]
 
-    def dispatcher(self, trouble: Trouble | None = None, **clocks: float) -> DispatcherProcess:
-        """Start a dispatcher, to which `trouble` happens."""
+    def dispatcher(self, trouble: Trouble | None = None, **clocks: Any) -> DispatcherProcess:
+        """Start a dispatcher, to which `trouble` happens; `clocks` are fields of an Order."""
         hosts = self.hosts
         order = Order(
             self.event.path,

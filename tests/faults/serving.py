@@ -10,19 +10,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from clients.keepalive import Keepalive
 from contracts.event_file import load_event
 from contracts.image import ImageReference
 from contracts.stack import StackOutputs
-from runner import app, process_name
-from runner.dispatcher import Dispatcher, Pace
+from runner import app
+from runner.hosts import Tempo
 from runner.interruption import Interruption
 from runner.patience import Patience
 from runner.retry import Budget
-from runner.store import SqlStore
 from tests.faults import troubles
 from tests.faults.troubles import Trouble
 
 _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
+PATIENCE = Patience(budget=Budget(first_wait_s=0.2))
+TEMPO = Tempo(notice=0.3, first_retry=0.5, longest_retry=2.0)
+KEEPALIVE = Keepalive(every_s=1.0, silence_s=4.0, look_s=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class Order:
     trouble: Trouble | None = None
     lease_s: float = 10.0
     lease_renewal_s: float = 2.0
-    first_wait_s: float = 0.2
+    patience: Patience = PATIENCE
+    tempo: Tempo = TEMPO
+    keepalive: Keepalive = KEEPALIVE
 
 
 def serve(order: Order) -> None:
@@ -47,33 +52,25 @@ def serve(order: Order) -> None:
     if order.trouble is not None:
         troubles.arm(order.trouble)
     event = load_event(order.event, environ={})
-    store = SqlStore(
-        event.database_url.get_secret_value(),
-        event,
-        app.now,
-        owner=process_name.own_name(),
-        lease_s=order.lease_s,
-        is_dead=process_name.is_dead,
-    )
+    store = app.open_store(event, lease_s=order.lease_s)
     interruption = Interruption()
-    settings = event.dispatcher
-    pace = Pace(
-        settings.n_workers,
-        settings.hunger_policy,
-        settings.time_between_collection,
-        lease_renewal_s=order.lease_renewal_s,
-    )
-    dispatcher = Dispatcher(
-        event.name,
-        pace=pace,
-        store=store,
-        hosts=app.make_hosts(
-            event, outputs=order.outputs, image=_image(order.image_id), interruption=interruption, launches=store
-        ),
+    hosts = app.make_hosts(
+        event,
+        outputs=order.outputs,
+        image=_image(order.image_id),
         interruption=interruption,
-        now=app.now,
+        launches=store,
+        tempo=order.tempo,
+        keepalive=order.keepalive,
+    )
+    dispatcher = app.make_dispatcher(
+        event,
+        store=store,
+        hosts=hosts,
+        interruption=interruption,
         observe=lambda progress: logging.getLogger("progress").debug("%s", progress),
-        patience=Patience(budget=Budget(first_wait_s=order.first_wait_s)),
+        lease_renewal_s=order.lease_renewal_s,
+        patience=order.patience,
     )
     print(dispatcher.serve(), flush=True)
     store.close()
