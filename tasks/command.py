@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 import signal
 import sys
 import threading
@@ -17,6 +16,7 @@ from invoke.context import Context
 from invoke.tasks import Task, task
 
 from contracts.errors import ImageBuildFailed, RampartError
+from tasks import typed
 
 EVENT_HELP = {
     "event": "the event's name, or the path of its file (may be left out where there is one event only)",
@@ -35,18 +35,22 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Task[Any]]:
 
     def decorate(body: Callable[..., None]) -> Task[Any]:
         def guarded(context: Context, *arguments: Any, **named: Any) -> None:  # noqa: ARG001 - invoke hands it over
+            with typed.typed(named):
+                run(*arguments, **named)
+
+        def run(*arguments: Any, **named: Any) -> None:
             try:
                 with _terminated_as_by_ctrl_c():
                     body(*arguments, **named)
                 sys.stdout.flush()
             except RampartError as error:
-                _complain(error, local=bool(named.get("local")))
+                _complain(error)
                 sys.exit(error.exit_code)
             except BrokenPipeError:
                 _drop_output()
                 sys.exit(1)
             except OSError as error:  # a full disk, a folder nobody may write to: nothing a traceback would explain
-                _complain(RampartError(f"this machine refused: {error}"), local=False)
+                _complain(RampartError(f"this machine refused: {error}"))
                 sys.exit(1)
             except KeyboardInterrupt as interrupt:
                 print("interrupted", file=sys.stderr)
@@ -56,10 +60,17 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Task[Any]]:
         guarded.__doc__ = body.__doc__
         guarded.__module__ = body.__module__
         guarded.__signature__ = _with_context(body)  # type: ignore[attr-defined]  # what invoke reads options from
-        made: Task[Any] = task(**options)(guarded)
+        made: Task[Any] = task(klass=_Command, **options)(guarded)
         return made
 
     return decorate
+
+
+class _Command(Task[Any]):
+    """A task none of whose options is `-h`: who asks for help that way must not start anything."""
+
+    def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
+        return super().arg_opts(name, default, {*taken_names, "h"})
 
 
 class _Terminated(KeyboardInterrupt):
@@ -93,7 +104,7 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain(error: RampartError, *, local: bool) -> None:
+def _complain(error: RampartError) -> None:
     from tasks import console
 
     if isinstance(error, ImageBuildFailed):
@@ -102,9 +113,4 @@ def _complain(error: RampartError, *, local: bool) -> None:
     for number, line in enumerate(error.message.splitlines()):
         console.say(f"error: {line}" if number == 0 else line, style="red")
     if error.hint:
-        console.say(f"hint: {rehearsed(error.hint) if local else error.hint}")
-
-
-def rehearsed(hint: str) -> str:
-    """What a hint says to type next is meant for the cloud the command was about."""
-    return hint if "--local" in hint else re.sub(r"(invoke \S+.*? --event [\w-]+)", r"\1 --local", hint)
+        console.say(f"hint: {typed.again(error.hint)}")

@@ -7,7 +7,7 @@ import json as json_format
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +19,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from tasks import typed
+
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _NARROW = 80
+_LONG_WORD = 24  # a path, say; such may be broken up
 _LEVELS = {"red": logging.ERROR, "yellow": logging.WARNING}
 _log = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ def result(text: str, style: str = "") -> None:
 
 def next_step(command: str) -> None:
     """The last line: what to type next."""
-    say(f"next: {command}", style="dim")
+    say(f"next: {typed.again(command)}", style="dim")
 
 
 @contextmanager
@@ -108,7 +111,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Row], *, empty: str
     console = out()
     if not cells:
         result(f"{title}: {empty}")
-    elif console.is_terminal and console.width < _NARROW and _natural_width(columns, cells) > console.width:
+    elif console.is_terminal and _is_too_narrow(console.width, columns, cells):
         _records(console, title, columns, cells)
     elif console.is_terminal:
         console.print(_rich_table(title, columns, cells))
@@ -165,9 +168,21 @@ def _rich_table(title: str, columns: Sequence[str], cells: Sequence[Sequence[str
     return made
 
 
-def _natural_width(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
-    widest = (max(len(line[number]) for line in (columns, *cells)) for number in range(len(columns)))
-    return sum(width + 3 for width in widest) + 1
+def _is_too_narrow(width: int, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
+    """Whether a table would break up words, such as an instance's id, or has no room for sentences."""
+    lines = (columns, *cells)
+    numbers = range(len(columns))
+    whole = _framed(max(len(line[number]) for line in lines) for number in numbers)
+    words = _framed(max(_longest_word(line[number]) for line in lines) for number in numbers)
+    return words > width or (width < _NARROW and whole > width)
+
+
+def _longest_word(cell: str) -> int:
+    return min(_LONG_WORD, max(map(len, cell.split()), default=0))
+
+
+def _framed(widths: Iterable[int]) -> int:
+    return sum(width + 3 for width in widths) + 1
 
 
 def _records(console: Console, title: str, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

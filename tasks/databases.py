@@ -37,7 +37,7 @@ def db_copy(to: str, event: str | None = None, config: str | None = None, local:
     told = ", ".join(f"{name} {counts[table]}" for table, name in _SHOWN.items())
     console.result(f"{opened.name} is copied: {told}; {sum(counts.values())} rows in all")
     console.result(f"from now on, write in {opened.path}: {line}")
-    console.next_step(f"invoke status --event {opened.name}{' --local' if local else ''}")
+    console.next_step(f"invoke status --event {opened.name}")
 
 
 def _target(to: str) -> tuple[SecretStr, str]:

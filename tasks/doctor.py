@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, command, rehearsed
+from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, command
 
 _FAULT_SUITE = Path(__file__).resolve().parent.parent / "tests" / "faults"
 _STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -30,7 +30,7 @@ def doctor(
     """
     import dataclasses
 
-    from tasks import checkup, console
+    from tasks import checkup, console, typed
 
     if chaos:
         sys.exit(_chaos())
@@ -42,7 +42,7 @@ def doctor(
         for one in findings:
             console.result(f"{one.level:<8} {one.about:<{width}}  {one.message}", style=_STYLES[one.level])
             if one.hint:
-                console.result(f"{'':<8} {'':<{width}}  hint: {rehearsed(one.hint) if local else one.hint}")
+                console.result(f"{'':<8} {'':<{width}}  hint: {typed.again(one.hint)}")
     errors, warnings = (sum(one.level == level for one in findings) for level in ("error", "warning"))
     console.say(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
     if errors:

@@ -40,7 +40,7 @@ def build_ami(
         console.data(dataclasses.asdict(image))
     else:
         console.result(f"{image.image_id}  {image.name}")
-        console.next_step(f"invoke train-loop --event {opened.name}{' --local' if local else ''}")
+        console.next_step(f"invoke train-loop --event {opened.name}")
 
 
 def build(event: EventConfig) -> ImageReference:

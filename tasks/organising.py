@@ -14,7 +14,7 @@ def status(event: str | None = None, config: str | None = None, local: bool = Fa
     from tasks.events import open_event
     from tasks.status import print_status
 
-    print_status(open_event(event, config=config, local=local), as_json=json, local=local)
+    print_status(open_event(event, config=config, local=local), as_json=json)
 
 
 @command(
@@ -60,7 +60,7 @@ def retry(
     if not again:
         console.result(f"no submission of {opened.name} has {'ended' if all else 'failed'}")
         return
-    console.next_step(f"invoke train-loop --event {opened.name}{' --local' if local else ''}")
+    console.next_step(f"invoke train-loop --event {opened.name}")
 
 
 @command(help=EVENT_HELP | LOCAL_HELP | SUBMISSION_HELP)
@@ -81,7 +81,7 @@ def cancel(
         console.result(f"{team}/{submission} is cancelled: it had not begun")
         return
     console.result(f"{team}/{submission} is being cancelled: its dispatcher ends the run and releases the host")
-    console.next_step(f"invoke status --event {opened.name}{' --local' if local else ''}")
+    console.next_step(f"invoke status --event {opened.name}")
 
 
 @command(help=EVENT_HELP | LOCAL_HELP)
@@ -100,5 +100,4 @@ def resume(event: str | None = None, config: str | None = None, local: bool = Fa
         console.result(f"{opened.name} was not paused")
         return
     console.result(f"{opened.name} goes on; it was paused since {console.moment(was.since)}: {was.reason}")
-    where = f"--event {opened.name}{' --local' if local else ''}"
-    console.next_step(f"invoke retry {where} --failed")
+    console.next_step(f"invoke retry --event {opened.name} --failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, command
@@ -50,7 +51,7 @@ def up(event: str | None = None, config: str | None = None, local: bool = False)
     opened = open_event(event, config=config, local=local)
     stack.up(opened, local=local)
     console.result(f"stack {opened.name} is up in {opened.region}")
-    console.next_step(f"invoke build-ami --event {opened.name}{' --local' if local else ''}")
+    console.next_step(f"invoke build-ami --event {opened.name}")
 
 
 @command(help=EVENT_HELP | LOCAL_HELP | {"yes": "do not ask"})
@@ -106,10 +107,21 @@ def list_hosts(event: str | None = None, config: str | None = None, local: bool 
     columns = ("instance", "state", "address", "type", "image", "since", "ends itself at")
     rows = [
         (found.instance_id, found.state, found.address, found.instance_type, found.image_id, found.launched_at,
-         found.tags.get("rampart:expires-at"))
+         _end_of(found.tags))
         for found in live
     ]  # fmt: skip
     console.table("hosts", columns, rows, empty="none is up")
+
+
+def _end_of(tags: Mapping[str, str]) -> object:
+    from datetime import datetime
+
+    from runner.reaper import EXPIRES_TAG
+
+    try:
+        return datetime.fromisoformat(tags[EXPIRES_TAG])
+    except (KeyError, ValueError):
+        return tags.get(EXPIRES_TAG)
 
 
 def _joined(value: object) -> object:

@@ -31,7 +31,7 @@ def submit(
     opened = open_event(event, config=config, local=local)
     submission_id = submissions.submit(opened, team=team, name=submission, source=Path(path))
     console.result(f"submission {submission_id}: {team}/{submission} waits in the queue of {opened.name}")
-    console.next_step(f"invoke train-loop --event {opened.name}{' --local' if local else ''}")
+    console.next_step(f"invoke train-loop --event {opened.name}")
 
 
 @command(
@@ -66,7 +66,7 @@ def train(
     with watched(as_json=log_json, metrics_port=metrics_port) as watch:
         opened = open_event(event, config=config, local=local)
         on = hosts.standing(opened, instance_id, host_key_file=host_key) if instance_id else None
-        training.train_one(opened, team=team, name=submission, local=local, watch=watch, on=on)
+        training.train_one(opened, team=team, name=submission, watch=watch, on=on)
 
 
 @command(
@@ -107,7 +107,7 @@ def train_loop(
             return
         opened = open_event(event, config=config, local=local)
         training.serve(opened, hunger_policy=hunger_policy, terminate=terminate, watch=watch)
-    console.next_step(f"invoke leaderboard --event {opened.name}{' --local' if local else ''}")
+    console.next_step(f"invoke leaderboard --event {opened.name}")
 
 
 @command(help=EVENT_HELP | LOCAL_HELP | JSON_HELP)

@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import time
+from contextvars import copy_context
 from datetime import datetime
 
 from contracts.errors import RampartError
@@ -94,7 +95,10 @@ class _House:
         if why_not:
             self._say_once(f"{name} is not served: {why_not}")
             return
-        thread = threading.Thread(target=self._serve, args=(name, event, policy), name=f"serve-{name}", daemon=True)
+        run = copy_context().run  # hints are to be for the cloud that was asked for there too
+        thread = threading.Thread(
+            target=run, args=(self._serve, name, event, policy), name=f"serve-{name}", daemon=True
+        )
         self._threads[name] = thread
         thread.start()
 

@@ -24,7 +24,7 @@ class Standing:
     starts_in_s: float | None = None
 
 
-def print_status(event: EventConfig, *, as_json: bool, local: bool = False) -> None:
+def print_status(event: EventConfig, *, as_json: bool) -> None:
     report = open_catalogue(event).report(event.name)
     at = now()
     found = standings(report, n_workers=event.dispatcher.n_workers, at=at)
@@ -36,8 +36,7 @@ def print_status(event: EventConfig, *, as_json: bool, local: bool = False) -> N
     columns = ("id", "submission", "state", "for", "what")
     console.table(f"submissions of {event.name}", columns, [_cells(one, at) for one in found])
     if report.pause is not None:
-        where = f"--event {event.name}{' --local' if local else ''}"
-        console.next_step(f"mend the cause, then: invoke resume {where}")
+        console.next_step(f"mend the cause, then: invoke resume --event {event.name}")
 
 
 def standings(report: EventReport, *, n_workers: int, at: datetime) -> list[Standing]:

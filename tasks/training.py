@@ -63,8 +63,11 @@ def serve_event(event: EventConfig, interruption: Interruption, policy: HungerPo
     if summary.requeued:
         told += f", {summary.requeued} back in the queue"
     if summary.handed_back:
-        told += f", {summary.handed_back} going on on their hosts: the next train-loop goes on with them"
+        told += f", {summary.handed_back} going on on their hosts"
     console.say(told)
+    if summary.handed_back:
+        again = f"invoke train-loop --event {event.name}"
+        console.next_step(f"{again} goes on with them; with --terminate, Ctrl-C in it ends them")
     if summary.unexpected:
         console.say(f"error: {summary.unexpected} results could not be recorded, see above", style="red")
     return summary
@@ -75,7 +78,6 @@ def train_one(
     *,
     team: str,
     name: str,
-    local: bool = False,
     watch: Watch | None = None,
     on: Hosts | None = None,
 ) -> None:
@@ -98,8 +100,7 @@ def train_one(
                 for score_type, values in scores.items():
                     console.result(f"{step} {score_type} {values[-1]:.4f}")
         case Failed():
-            where = f"--event {event.name}{' --local' if local else ''}"
-            console.next_step(f"invoke logs {where} --team {team} --submission {name}")
+            console.next_step(f"invoke logs --event {event.name} --team {team} --submission {name}")
             sys.exit(1)
         case None:
             sys.exit(130 if interruption.asked else 1)
@@ -158,6 +159,8 @@ def stopped_by_signals(interruption: Interruption, *, terminate: bool = True) ->
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form signal handlers have
         if asked:
+            with suppress(OSError, RuntimeError, ValueError):  # the first one may have come in the midst of a write
+                console.say("exiting at once: the next train-loop goes on with what is left", style="yellow")
             _exit_now(128 + number)
         asked.append(number)
         console.say(f"stopping: {_ABOUT_WISHES[wish]} (once more to exit at once)", style="yellow")

@@ -11,20 +11,21 @@ import pytest
 from invoke.context import Context
 
 from contracts.errors import AskedWrongly, CloudError, ImageBuildFailed, RampartError, UnknownName
+from tasks import console
 from tasks.command import command
 
 Printed = pytest.CaptureFixture[str]
 
 
-def exit_code_of(error: BaseException, *, local: bool = False) -> object:
+def exit_code_of(error: BaseException, **options: object) -> object:
     """Run a command whose body raises `error`, as invoke would."""
 
     @command()
-    def fail(local: bool = False) -> None:
+    def fail(event: str = "", config: str = "", local: bool = False) -> None:
         raise error
 
     with pytest.raises(SystemExit) as ended:
-        fail(Context(), local=local)
+        fail(Context(), **options)
     return ended.value.code
 
 
@@ -84,6 +85,37 @@ def test_a_hint_is_for_the_cloud_the_command_was_about(capsys: Printed, hint: st
     assert capsys.readouterr().err.splitlines()[-1] == f"hint: {shown}"
     exit_code_of(RampartError("failed", hint=hint))
     assert capsys.readouterr().err.splitlines()[-1] == f"hint: {hint}"
+
+
+@pytest.mark.parametrize(
+    ("event", "hint", "shown"),
+    [
+        ("iris", "invoke status --event iris", "invoke status --event iris"),
+        ("/srv/a b/iris.yml", "invoke status --event iris", "invoke status --event '/srv/a b/iris.yml'"),
+        ("events/iris.yml", "invoke up --event events/iris.yml", "invoke up --event events/iris.yml"),
+    ],
+)
+def test_a_hint_repeats_the_path_of_an_event_file(capsys: Printed, event: str, hint: str, shown: str) -> None:
+    exit_code_of(RampartError("failed", hint=hint), event=event)
+    assert capsys.readouterr().err.splitlines()[-1] == f"hint: {shown}"
+
+
+def test_what_to_type_next_is_about_the_same_deployment_and_cloud(capsys: Printed) -> None:
+    @command()
+    def go(config: str, local: bool) -> None:
+        console.next_step("invoke status --event iris")
+
+    go(Context(), config="other.yml", local=True)
+    assert capsys.readouterr().err == "next: invoke status --event iris --config other.yml --local\n"
+
+
+def test_no_option_takes_the_letter_that_asks_for_help() -> None:
+    @command()
+    def shown(chaos: bool = False, config: str = "") -> None:
+        """Say what it does."""
+
+    names = {name for argument in shown.get_arguments() for name in argument.names}
+    assert names == {"chaos", "c", "config", "o"}
 
 
 def test_a_reader_that_has_seen_enough_gets_no_traceback() -> None:

@@ -81,6 +81,19 @@ def test_a_table_too_wide_for_a_narrow_terminal_becomes_a_list(
     assert framed or lines[2:] == ["  reason  a reason of many words that is " + 26 * "x"]
 
 
+@pytest.mark.parametrize(("width", "framed"), [(80, False), (120, True)])
+def test_a_table_that_would_break_up_words_becomes_a_list(
+    monkeypatch: pytest.MonkeyPatch, width: int, framed: bool
+) -> None:
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, color_system=None, width=width, soft_wrap=True)
+    monkeypatch.setattr(console, "out", lambda: terminal)
+    ids = ("i-0e1f27bd0e74d6b93", "ami-60009491691841f9b", "lt-0e1f27bd0e74d6b93", "sg-60009491691841f9b")
+    console.table("things", ("instance", "image", "template", "group"), [ids])
+    assert all(each in shown.getvalue() for each in ids)
+    assert ("┏" in shown.getvalue()) == framed
+
+
 def test_a_table_of_nothing_says_so_in_a_line(capsys: Printed) -> None:
     console.table("hosts", ("instance",), [], empty="none is up")
     assert capsys.readouterr().out == "hosts: none is up\n"
