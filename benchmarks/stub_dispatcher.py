@@ -36,7 +36,7 @@ class OneStub:
         self._host_key = (folder / "host_key.pub").read_text()
         self._port = port
 
-    def acquire(self, claimed: Claimed) -> Provisioned:
+    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:  # noqa: ARG002
         host_id = f"i-{claimed.work.submission_id:017x}"
         host = HostAddress(host_id, "127.0.0.1", "ubuntu", self._port, self._host_key, self._key_path)
         return Provisioned(claimed, host, LAYOUT)

@@ -38,6 +38,7 @@ class Pace:
     hunger_policy: HungerPolicy
     time_between_collection_s: float
     lease_renewal_s: float = LEASE_RENEWAL_S
+    cancel_look_s: float = 1.0
     sweep_s: float = 60.0
 
 
@@ -174,10 +175,12 @@ class Dispatcher:
 
     @contextmanager
     def _ticks(self) -> Iterator[None]:
+        pace, event = self._pace, self._event
         with ExitStack() as ticking:
-            ticking.enter_context(every(self._pace.lease_renewal_s, self._leases.renew, name=f"leases-{self._event}"))
+            ticking.enter_context(every(pace.lease_renewal_s, self._leases.renew, name=f"leases-{event}"))
+            ticking.enter_context(every(pace.cancel_look_s, self._leases.cancel_unwanted, name=f"cancels-{event}"))
             if self._sweep is not None:
-                ticking.enter_context(every(self._pace.sweep_s, self._sweep.sweep, name=f"sweep-{self._event}"))
+                ticking.enter_context(every(pace.sweep_s, self._sweep.sweep, name=f"sweep-{event}"))
             yield
 
     def _free_places(self) -> int:

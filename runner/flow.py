@@ -130,7 +130,7 @@ class Run:
         if found is not None:
             return found
         with self._step(Stage.PROVISION):
-            return self._hosts.acquire(self._claimed)
+            return self._hosts.acquire(self._claimed, self._interruption)
 
     def _outcome(self, provisioned: Provisioned) -> Outcome:
         try:

@@ -44,14 +44,24 @@ class Leases:
                 self._cancels.pop(token, None)
 
     def renew(self) -> None:
-        """Renew all leases, and end the runs that the organiser wants ended."""
+        """Renew all leases."""
         held = self.tokens
         if not held:
             return
         try:
-            unwanted = self._store.renew(held)
+            self._store.renew(held)
         except RampartError as error:  # the next try comes before the lease ends; after that, adoption is fine too
             _log.warning("leases of %s were not renewed: %s", self._event, error, extra={"action": "renew"})
+
+    def cancel_unwanted(self) -> None:
+        """End the runs that the organiser wants ended."""
+        held = self.tokens
+        if not held:
+            return
+        try:
+            unwanted = self._store.unwanted(held)
+        except RampartError as error:  # a database that is away is told about by what needs it more
+            _log.debug("nobody knows which runs of %s to cancel: %s", self._event, error)
             return
         for token in unwanted:
             with self._lock:

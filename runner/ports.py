@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from contracts.instance import Instance, Launch, LaunchAnswer, LaunchRequest
 from contracts.remote import CommandResult
 from contracts.work import Adopted, Cause, Claimed, Failed, Launched, Provisioned, Scored, StageValue, Work
+from runner.interruption import Interruption
 from runner.progress import Stage
 
 
@@ -41,10 +42,12 @@ class Transport(Protocol):
 class Hosts(Protocol):
     """Where runs get a machine from and give it back."""
 
-    def acquire(self, claimed: Claimed) -> Provisioned:
+    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:
         """Give the run a host that answers; raises CloudError, BootTimeout, HostKeyRefused or ImageNotFound.
 
-        CapacityMissing says that there is none at the moment, HostGone that the one that was begun with has ended.
+        CapacityMissing says that there is none at the moment, HostGone that the one that was begun with has ended,
+        Interrupted that the run's own `interruption` was asked meanwhile: no host is held then, unless runs are handed
+        back.
         """
         ...
 
@@ -161,8 +164,12 @@ class Store(Protocol):
         """Why nothing of the event is claimed; empty where it is not paused."""
         ...
 
-    def renew(self, lease_tokens: Collection[str]) -> set[str]:
-        """Let the leases that are still ours live on; gives those whose runs the organiser wants ended."""
+    def renew(self, lease_tokens: Collection[str]) -> None:
+        """Let the leases that are still ours live on."""
+        ...
+
+    def unwanted(self, lease_tokens: Collection[str]) -> set[str]:
+        """Give those of the leases whose runs the organiser wants ended; asked often, so it must cost little."""
         ...
 
     def hand_back(self, lease_tokens: Collection[str]) -> None:

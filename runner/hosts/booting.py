@@ -29,20 +29,18 @@ class Booting:
         *,
         connect: Callable[[HostAddress], Transport],
         now: Callable[[], datetime],
-        interruption: Interruption,
     ) -> None:
         self._settings = settings
         self._watch = watch
         self._connect = connect
         self._now = now
-        self._interruption = interruption
 
-    def await_host(self, claimed: Claimed, placed: Placed) -> Provisioned:
+    def await_host(self, claimed: Claimed, placed: Placed, stop: Interruption) -> Provisioned:
         """Give the run its host. Raises BootTimeout, HostKeyRefused, HostGone, Interrupted."""
         deadline = self._now() + timedelta(seconds=self._settings.boot_timeout_s)
         reason, pause_s = "it has no address yet", _FIRST_PAUSE_S
         while True:
-            instance = self._seen(placed)
+            instance = self._seen(placed, stop)
             if instance is not None and instance.address and instance.state == "running":
                 try:
                     return self._provisioned(claimed, instance, placed.host_key)
@@ -50,13 +48,13 @@ class Booting:
                     raise
                 except HostUnreachable as error:
                     reason = error.message
-                    self._interruption.sleep(pause_s)
+                    stop.sleep(pause_s)
                     pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             if self._now() >= deadline:
                 raise self._boot_timeout(placed, reason)
 
-    def _seen(self, placed: Placed) -> Instance | None:
-        instance = self._watch.look(placed.instance_id, sleep=self._interruption.sleep)
+    def _seen(self, placed: Placed, stop: Interruption) -> Instance | None:
+        instance = self._watch.look(placed.instance_id, sleep=stop.sleep)
         if instance is None and not self._watch.is_settling(placed.instance_id):
             raise HostGone(f"instance {placed.instance_id} has ended since it was launched")
         if instance is not None and instance.has_ended:

@@ -61,25 +61,26 @@ class Ec2Hosts:
             surplus=self._end_surplus,
         )
         self._launching = Launching(settings, doors, tempo)
-        self._booting = Booting(settings, self._watch, connect=connect, now=now, interruption=interruption)
+        self._booting = Booting(settings, self._watch, connect=connect, now=now)
         self._ending = Ending(instances, self._watch, tempo=tempo, clock=clock, sleep=sleep)
         self._notices = Notices(instances, tempo.notice) if settings.spot else None
 
-    def acquire(self, claimed: Claimed) -> Provisioned:
+    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:
         """Launch an instance and wait until it answers with the key it was given; it is terminated if that fails.
 
         It is left to whoever adopts the run where the dispatcher stops and hands its runs back. A launch that an
         earlier dispatcher began for this very run is gone on with. Raises HostGone where that one's instance has ended,
         CapacityMissing where there is none at the moment.
         """
+        stop = interruption or self._interruption
         placed = self._launching.place(claimed)
         self._watch.expect(placed.instance_id, placed.age_s)
         try:
-            return self._booting.await_host(claimed, placed)
+            return self._booting.await_host(claimed, placed, stop)
         except BaseException as error:
             if isinstance(error, HostKeyRefused):
                 _log.critical("host key refused: %s", error, extra={"action": "host-key-refused"})
-            if not (isinstance(error, Interrupted) and self._interruption.wish is Wish.HAND_BACK):
+            if not (isinstance(error, Interrupted) and stop.wish is Wish.HAND_BACK):
                 self._give_up(placed.instance_id)
             raise
 

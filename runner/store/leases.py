@@ -42,7 +42,7 @@ def renew(connection: Connection, tokens: Collection[str], lease_s: float) -> No
     connection.execute(update(runs).where(still_held).values(lease_expires_at=expires_at))
 
 
-def to_be_cancelled(connection: Connection, tokens: Collection[str]) -> set[str]:
+def unwanted(connection: Connection, tokens: Collection[str]) -> set[str]:
     """Give those of the tokens whose runs the organiser wants ended."""
     asked = runs.c.cancel_asked_at.is_not(None) & runs.c.ended_at.is_(None)
     return set(connection.scalars(select(runs.c.lease_token).where(runs.c.lease_token.in_(tokens), asked)))

@@ -207,13 +207,18 @@ class MemoryStore:
             if run.ended_at is not None and run.lease_token == work.lease_token:
                 run.lease_expires_at = None
 
-    def renew(self, lease_tokens: Collection[str]) -> set[str]:
-        """Let the leases that are still ours live on; gives those whose runs are to be ended."""
+    def renew(self, lease_tokens: Collection[str]) -> None:
+        """Let the leases that are still ours live on."""
         with self._lock:
             expires_at = self._clock() + self._lease
-            ours = [run for run in self._leased() if run.lease_token in lease_tokens]
-            for run in ours:
-                run.lease_expires_at = expires_at
+            for run in self._leased():
+                if run.lease_token in lease_tokens:
+                    run.lease_expires_at = expires_at
+
+    def unwanted(self, lease_tokens: Collection[str]) -> set[str]:
+        """Give those of the leases whose runs the organiser wants ended."""
+        with self._lock:
+            ours = (run for run in self._leased() if run.lease_token in lease_tokens)
             return {run.lease_token for run in ours if run.is_to_end and run.ended_at is None}
 
     def hand_back(self, lease_tokens: Collection[str]) -> None:

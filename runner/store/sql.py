@@ -167,11 +167,15 @@ class SqlStore:
             ended = runs.c.ended_at.is_not(None)
             connection.execute(update(runs).where(is_ours, ended).values(lease_expires_at=None))
 
-    def renew(self, lease_tokens: Collection[str]) -> set[str]:
-        """Let the leases that are still ours live on, in one update; gives those whose runs are to be ended."""
+    def renew(self, lease_tokens: Collection[str]) -> None:
+        """Let the leases that are still ours live on, in one update."""
         with self.database.writing() as connection:
             leases.renew(connection, lease_tokens, self._lease_s)
-            return leases.to_be_cancelled(connection, lease_tokens)
+
+    def unwanted(self, lease_tokens: Collection[str]) -> set[str]:
+        """Give those of the leases whose runs the organiser wants ended."""
+        with self.database.reading() as connection:
+            return leases.unwanted(connection, lease_tokens)
 
     def hand_back(self, lease_tokens: Collection[str]) -> None:
         """Let the leases that are still ours end now."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from contracts.event import EventConfig
 from contracts.work import Claimed, HostAddress, HostLayout, Provisioned
+from runner.interruption import Interruption
 from runner.ports import Transport
 from runner.stages import clean_up
 from runner.workers.environments import environment_prefix
@@ -23,7 +24,7 @@ class ThisMachine:
         self._home = event.state_dir / "host"
         self._connect = open_transport
 
-    def acquire(self, claimed: Claimed) -> Provisioned:
+    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:  # noqa: ARG002
         prefix = environment_prefix(self._event.worker)
         layout = HostLayout(
             kit_dir=str(self._event.ramp.kit_dir),

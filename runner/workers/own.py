@@ -15,6 +15,7 @@ from typing import Any
 from contracts.errors import AskedWrongly, HostUnreachable, RunLost
 from contracts.event import EventConfig
 from contracts.work import Claimed, HostAddress, HostLayout, Provisioned, Work
+from runner.interruption import Interruption
 from runner.ports import Transport
 from runner.workers.base import BaseWorker
 
@@ -41,7 +42,7 @@ class OwnWorkers:
         self._workers: dict[str, BaseWorker] = {}
         self._lock = threading.Lock()
 
-    def acquire(self, claimed: Claimed) -> Provisioned:
+    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:  # noqa: ARG002
         """Make the run's worker and set it up. Raises WorkerBroken, after it was torn down again."""
         work = claimed.work
         host = HostAddress(host_id=self._name, address="", user="")

@@ -9,6 +9,7 @@ from itertools import pairwise
 from contracts.errors import AskedWrongly, HostKeyRefused
 from contracts.instance import Instance
 from contracts.work import Claimed, HostAddress, Provisioned
+from runner.interruption import Interruption
 from runner.layout import find_layout
 from runner.ports import Instances, Transport
 from runner.stages import clean_up
@@ -34,7 +35,7 @@ class StandingHost:
         self._instances = instances
         self._connect = connect
 
-    def acquire(self, claimed: Claimed) -> Provisioned:
+    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:  # noqa: ARG002
         standing = self._standing
         transport = self._connect(standing.host)
         try:

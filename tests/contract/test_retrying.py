@@ -173,14 +173,14 @@ def test_in_a_paused_event_one_submission_can_be_tried_by_name(bench: Bench) -> 
 # The end by the organiser's wish
 
 
-def test_who_renews_a_lease_learns_that_its_run_is_to_be_ended(bench: Bench) -> None:
+def test_who_holds_a_lease_can_see_that_its_run_is_to_be_ended(bench: Bench) -> None:
     bench.submit("one")
     second = bench.submit("two")
     tokens = [one.work.lease_token for one in bench.store.claim("iris", 2)]
-    assert bench.store.renew(tokens) == set()
+    assert bench.store.unwanted(tokens) == set()
     ask_to_end(bench, second)
-    assert bench.store.renew(tokens[:1]) == set()
-    assert bench.store.renew(tokens) == {tokens[1]}
+    assert bench.store.unwanted(tokens[:1]) == set()
+    assert bench.store.unwanted(tokens) == {tokens[1]}
 
 
 def test_a_run_that_is_to_be_ended_never_comes_back_to_the_queue(bench: Bench) -> None:
@@ -203,7 +203,7 @@ def test_a_run_that_ended_before_it_could_be_cancelled_keeps_its_result(bench: B
     ask_to_end(bench, submission_id)
     bench.score(claimed, acc=0.5)
     assert bench.row(submission_id).state == "scored"
-    assert bench.store.renew({claimed.work.lease_token}) == set()
+    assert bench.store.unwanted({claimed.work.lease_token}) == set()
 
 
 # Leases that end early

@@ -48,7 +48,7 @@ class WarnedMachine(ThisMachine):
         self.is_marked = False
         self.acquired: list[Claimed] = []
 
-    def acquire(self, claimed: Claimed) -> Provisioned:
+    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:
         self.acquired.append(claimed)
         return super().acquire(claimed)
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +17,6 @@ from contracts.errors import (
     LeaseLost,
     StoreRefuses,
     StoreUnavailable,
-    SubmissionInvalid,
 )
 from contracts.event import HungerPolicy
 from contracts.work import (
@@ -32,129 +27,14 @@ from contracts.work import (
     Failed,
     HostAddress,
     HostLayout,
-    Launched,
     Provisioned,
-    Scored,
-    StageValue,
-    Work,
 )
 from runner.dispatcher import Dispatcher, Pace, Summary
 from runner.interruption import Interrupted, Interruption, Wish
 from runner.patience import Patience
-from runner.ports import Sweep, Transport
-from runner.progress import Progress, RunEnded, Stage
-
-NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-
-
-def claimed(submission_id: int) -> Claimed:
-    here = Path("/nowhere")
-    work = Work(submission_id, "iris", "team", f"s{submission_id}", 1, here, here, here, 60.0)
-    work = replace(work, lease_token=f"token-{submission_id}")
-    return Claimed(work=work, claimed_at=NOW)
-
-
-class Queue:
-    """A store that keeps what the dispatcher told it."""
-
-    def __init__(self, waiting: int) -> None:
-        self.waiting = [claimed(number) for number in range(1, waiting + 1)]
-        self.failed: list[Failed] = []
-        self.requeued: list[tuple[int, str, Cause | None]] = []
-        self.handed_back: set[str] = set()
-        self.unwanted: set[str] = set()
-        self.is_held: Callable[[], bool] = lambda: False
-        self.pause_reason = ""
-        self.orphans: list[Adopted] = []
-        self.renewed: list[set[str]] = []
-        self.lost: dict[Cause, int] = {}
-        self.was_renewed = threading.Event()
-        self.let_go: list[int] = []
-        self.elsewhere: Callable[[], bool] = lambda: False
-        self.asked = threading.Event()
-        self.record: Callable[[Failed], None] = self.failed.append
-
-    def claim(self, event: str, limit: int) -> list[Claimed]:
-        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
-        self.asked.set()
-        return taken
-
-    def waits(self, event: str) -> bool:
-        return self.is_held()
-
-    def paused(self, event: str) -> str:
-        return self.pause_reason
-
-    def renew(self, lease_tokens: Collection[str]) -> set[str]:
-        self.renewed.append(set(lease_tokens))
-        self.was_renewed.set()
-        return self.unwanted & set(lease_tokens)
-
-    def hand_back(self, lease_tokens: Collection[str]) -> None:
-        self.handed_back |= set(lease_tokens)
-
-    def adopt(self, event: str, limit: int, held: Collection[str] = ()) -> list[Adopted]:
-        taken, self.orphans = self.orphans[:limit], self.orphans[limit:]
-        return taken
-
-    def held_elsewhere(self, event: str, lease_tokens: Collection[str]) -> bool:
-        return self.elsewhere()
-
-    def stage_started(self, work: Work, stage: Stage, host_id: str = "", *, after: StageValue | None = None) -> None:
-        pass
-
-    def released(self, work: Work) -> None:
-        self.let_go.append(work.submission_id)
-
-    def training_started(self, launched: Launched) -> None:
-        raise AssertionError("nothing gets that far here")
-
-    def record_scored(self, scored: Scored) -> None:
-        raise AssertionError("nothing gets that far here")
-
-    def record_failed(self, failed: Failed) -> None:
-        self.record(failed)
-
-    def losses(self, work: Work) -> dict[Cause, int]:
-        return self.lost
-
-    def requeue(
-        self, claimed: Claimed, reason: str, cause: Cause | None = None, *, wait_s: float = 0, on_demand: bool = False
-    ) -> None:
-        self.requeued.append((claimed.work.submission_id, reason, cause))
-
-
-class NoHosts:
-    """A host pool that gives no host, after as long as `hold` says; by default for a fault of the submission."""
-
-    def __init__(self, hold: Callable[[], None] = lambda: None, error: Exception | None = None) -> None:
-        self._hold = hold
-        self._error = error or SubmissionInvalid("a link in it")
-        self._lock = threading.Lock()
-        self.now_inside = 0
-        self.most_inside = 0
-        self.connect_error: Exception = AssertionError("nothing gets that far here")
-        self.released: list[str] = []
-
-    def acquire(self, claimed: Claimed) -> Provisioned:
-        with self._lock:
-            self.now_inside += 1
-            self.most_inside = max(self.most_inside, self.now_inside)
-        try:
-            self._hold()
-        finally:
-            with self._lock:
-                self.now_inside -= 1
-        raise self._error
-
-    def connect(self, provisioned: Provisioned) -> Transport:
-        raise self.connect_error
-
-    def is_gone(self, provisioned: Provisioned) -> bool:
-        return True
-
-    def release(self, provisioned: Provisioned) -> None:
-        self.released.append(provisioned.host.host_id)
+from runner.ports import Sweep
+from runner.progress import Progress, RunEnded
+from tests.unit.runner.doubles import NOW, NoHosts, Queue, claimed
 
 
 def dispatcher(
@@ -176,6 +56,7 @@ def dispatcher(
             hunger_policy=policy,
             time_between_collection_s=0.01,
             lease_renewal_s=0.02,
+            cancel_look_s=0.01,
             sweep_s=0.02,
         ),
         sweep=sweep,
@@ -496,17 +377,19 @@ def test_a_run_that_is_handed_back_is_left_as_it_is_for_whoever_adopts_it() -> N
     assert not [one for one in seen if isinstance(one, RunEnded)]
 
 
-def test_a_run_that_the_organiser_wants_ended_is_cancelled_and_not_queued_again() -> None:
+class Booting(NoHosts):
+    """A host pool whose host takes its time, until the run is asked to end."""
+
+    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:
+        assert interruption is not None
+        interruption.sleep(5)
+        raise AssertionError("nobody asked it to stop")
+
+
+def test_a_run_that_the_organiser_wants_ended_is_cancelled_while_its_host_boots_and_not_queued_again() -> None:
     queue = Queue(waiting=1)
-    queue.unwanted = {"token-1"}
-
-    def until_it_was_told() -> None:
-        until = time.monotonic() + 5
-        while len(queue.renewed) < 2 and time.monotonic() < until:  # who renewed twice has told after the first
-            threading.Event().wait(0.005)
-
-    hosts = NoHosts(hold=until_it_was_told, error=HostGone("the instance has ended"))
-    assert dispatcher(queue, hosts).serve() == Summary(failed=1)
+    queue.to_be_cancelled = {"token-1"}
+    assert dispatcher(queue, Booting()).serve() == Summary(failed=1)
     assert [(one.cause, one.message) for one in queue.failed] == [(Cause.CANCELLED, "cancelled by the organiser")]
     assert queue.requeued == []
 

@@ -25,7 +25,8 @@ from contracts.work import (
 from runner.dispatcher import Summary
 from runner.ports import Transport
 from runner.stages import pull
-from tests.unit.runner.test_dispatcher import NOW, NoHosts, Queue, claimed, dispatcher
+from tests.unit.runner.doubles import NOW, NoHosts, Queue, claimed
+from tests.unit.runner.test_dispatcher import dispatcher
 
 LAYOUT = HostLayout("/k", "/k", "/python", "/ramp-test")
 EXIT = JobExit(JobEnd.EXITED, 0, 1.0, 1.0, 2**20, 0)

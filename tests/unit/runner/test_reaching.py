@@ -49,7 +49,7 @@ class OneHost:
         self.tries = 0
         self.gone: Callable[[], bool] = lambda: False
 
-    def acquire(self, claimed: Claimed) -> Provisioned:
+    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:
         raise AssertionError
 
     def connect(self, provisioned: Provisioned) -> Transport:

@@ -31,7 +31,7 @@ from contracts.work import Claimed, HostAddress, Work
 from runner.host_boot import render_user_data
 from runner.hosts import Ec2Hosts, HostKey, LaunchSettings, Tempo
 from runner.hosts.requests import launch_request
-from runner.interruption import Interrupted, Interruption
+from runner.interruption import Interrupted, Interruption, Wish
 from runner.ports import Launches
 
 LAYOUT = {"kit_dir": "/k", "data_dir": "/k", "python": "/e/bin/python", "ramp_test": "/e/bin/ramp-test"}
@@ -289,6 +289,15 @@ def test_an_interruption_while_booting_terminates_the_host() -> None:
     fixture.interruption.ask()
     with pytest.raises(Interrupted):
         fixture.hosts.acquire(fixture.claimed())
+    assert fixture.states() == ["terminated"]
+
+
+def test_a_run_that_is_to_end_alone_while_its_host_boots_has_it_terminated() -> None:
+    fixture = Fixture([HostUnreachable("refused")] * 5)
+    with fixture.interruption.for_one() as own:
+        own.ask(Wish.CANCEL)
+        with pytest.raises(Interrupted):
+            fixture.hosts.acquire(fixture.claimed(), own)
     assert fixture.states() == ["terminated"]
 
 
