@@ -16,7 +16,8 @@ from botocore.httpsession import URLLib3Session
 
 from clients.aws.ec2 import Ec2
 from clients.keys import new_host_key
-from contracts.work import Work
+from contracts.errors import HostUnreachable
+from contracts.work import HostAddress, Work
 from runner.progress import Stage
 from runner.stages import tar_reader
 from runner.store import SqlStore
@@ -37,6 +38,7 @@ class Trouble(StrEnum):
     KILLED_AFTER_RELEASE = "the host is ended, which is not written down"
     ANSWER_LOST = "EC2 launches, and its answer does not arrive in time"
     DISK_FULL = "there is no room for the first result that is pulled"
+    NO_HOST_ANSWERS = "hosts are up as EC2 sees it, and nobody can connect to them"
     IMPOSTOR = "the first host shows another key than the one it was given"
 
 
@@ -124,6 +126,15 @@ def _fill_the_disk_once() -> None:
     _wrap(tar_reader, "unpack", unpack)
 
 
+def _answer_nobody() -> None:
+    from clients import ssh
+
+    def silence(_original: Wrapped, host: HostAddress, **_: Any) -> None:
+        raise HostUnreachable(f"{host.host_id} does not answer")
+
+    _wrap(ssh, "connect", silence)
+
+
 _ARMED: dict[Trouble, Callable[[], None]] = {
     Trouble.KILLED_AFTER_CLAIM: _dies_after(SqlStore, "claim", when=bool),
     Trouble.KILLED_BEFORE_LAUNCH: _dies_before(Ec2, "launch"),
@@ -135,5 +146,6 @@ _ARMED: dict[Trouble, Callable[[], None]] = {
     Trouble.KILLED_AFTER_RELEASE: _dies_after(Ec2, "terminate"),
     Trouble.ANSWER_LOST: _lose_the_first_answer,
     Trouble.DISK_FULL: _fill_the_disk_once,
+    Trouble.NO_HOST_ANSWERS: _answer_nobody,
     Trouble.IMPOSTOR: _expect_another_key_once,
 }
