@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, literal, sel
 from contracts.errors import UnknownName
 from contracts.work import Work
 from runner.store import holds
+from runner.store.own_tables import holds as held
 from runner.store.own_tables import runs, transitions
 from runner.store.rows import RunEnd
 from runner.store.tables import (
@@ -25,6 +26,8 @@ from runner.store.tables import (
 )
 from runner.store.times import naive_utc
 
+_OLDEST_FIRST = (submissions.c.submission_timestamp, submissions.c.id)
+
 
 def oldest_new(
     connection: Connection, event: str, limit: int, now: datetime, only: tuple[str, str] | None = None
@@ -34,38 +37,38 @@ def oldest_new(
     Held ones are passed over, and all of a paused event, but for the `only` one, which somebody asked for by name.
     On PostgreSQL those another dispatcher is just taking are passed over.
     """
-    query = _new_of(
-        event, submissions.c.id, submissions.c.name, teams.c.name.label("team"), holds.on_demand().label("on_demand")
+    query = _new_of(event, None if only is None else only[0])
+    query = query.where(holds.may_be_claimed(event, now) if only is None else submissions.c.name == only[1])
+    query = query.order_by(*_OLDEST_FIRST).limit(limit).with_for_update(of=submissions, skip_locked=True)
+    # the whole queue is looked through and sorted for each claim: what else is to be known is looked up for those taken
+    taken = query.cte("taken")
+    described = (
+        select(submissions.c.id, submissions.c.name, teams.c.name.label("team"), held.c.on_demand)
+        .select_from(taken)
+        .join(submissions, submissions.c.id == taken.c.id)
+        .join(event_teams, event_teams.c.id == submissions.c.event_team_id)
+        .join(teams, teams.c.id == event_teams.c.team_id)
+        .outerjoin(held, held.c.submission_id == taken.c.id)
+        .order_by(*_OLDEST_FIRST)
     )
-    query = query.order_by(submissions.c.submission_timestamp, submissions.c.id).limit(limit)
-    query = query.with_for_update(of=submissions, skip_locked=True)
-    if only is not None:
-        query = query.where(teams.c.name == only[0], submissions.c.name == only[1])
-    else:
-        query = query.where(holds.may_be_claimed(now))
-    return connection.execute(query).all()
+    return connection.execute(described).all()
 
 
 def waits(connection: Connection, event: str) -> bool:
     """Whether a submission of the event is held until a time that will come."""
-    return (
-        connection.execute(_new_of(event, submissions.c.id).where(holds.waits_for_a_time()).limit(1)).first()
-        is not None
+    query = _new_of(event).where(holds.waits_for_a_time(event)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _new_of(event: str, team: str | None = None) -> Select[Any]:
+    of_event = (
+        select(event_teams.c.id).join(events, events.c.id == event_teams.c.event_id).where(events.c.name == event)
     )
-
-
-def _new_of(event: str, *columns: Any) -> Select[Any]:
-    return (
-        select(*columns)
-        .select_from(submissions)
-        .join(event_teams, event_teams.c.id == submissions.c.event_team_id)
-        .join(teams, teams.c.id == event_teams.c.team_id)
-        .join(events, events.c.id == event_teams.c.event_id)
-        .where(
-            events.c.name == event,
-            submissions.c.state == State.NEW.value,
-            submissions.c.name != func.coalesce(events.c.ramp_sandbox_name, ""),
-        )
+    if team is not None:
+        of_event = of_event.join(teams, teams.c.id == event_teams.c.team_id).where(teams.c.name == team)
+    sandbox = select(func.coalesce(events.c.ramp_sandbox_name, "")).where(events.c.name == event).scalar_subquery()
+    return select(submissions.c.id).where(
+        submissions.c.event_team_id.in_(of_event), submissions.c.state == State.NEW.value, submissions.c.name != sandbox
     )
 
 

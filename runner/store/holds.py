@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select
 
 from runner.store.own_tables import event_states, holds
-from runner.store.tables import events, submissions
+from runner.store.tables import submissions
 
 
 def hold(
@@ -25,23 +24,18 @@ def lift(connection: Connection, submission_ids: list[int]) -> None:
     connection.execute(delete(holds).where(holds.c.submission_id.in_(submission_ids)))
 
 
-def may_be_claimed(now: datetime) -> ColumnElement[bool]:
-    """Whether nothing keeps a row of `submissions`, joined with its `events`, from being claimed at `now`."""
-    is_its = holds.c.submission_id == submissions.c.id
+def may_be_claimed(event: str, now: datetime) -> ColumnElement[bool]:
+    """Whether nothing keeps a row of `submissions`, which is of `event`, from being claimed at `now`."""
     has_time_left = holds.c.not_before.is_(None) | (holds.c.not_before > now)
-    return ~exists().where(is_its, has_time_left) & ~is_paused()
+    # a list made once for the query, which is cheap whatever a planner knows of the table
+    return submissions.c.id.not_in(select(holds.c.submission_id).where(has_time_left)) & ~_is_paused(event)
 
 
-def waits_for_a_time() -> ColumnElement[bool]:
-    """Whether a row of `submissions` joined with its `events` can be claimed by and by, without anybody's doing."""
-    return exists().where(holds.c.submission_id == submissions.c.id, holds.c.not_before.is_not(None)) & ~is_paused()
+def waits_for_a_time(event: str) -> ColumnElement[bool]:
+    """Whether a row of `submissions`, which is of `event`, can be claimed by and by, without anybody's doing."""
+    waiting = select(holds.c.submission_id).where(holds.c.not_before.is_not(None))
+    return submissions.c.id.in_(waiting) & ~_is_paused(event)
 
 
-def is_paused() -> ColumnElement[bool]:
-    """Whether a row of `events` is paused."""
-    return exists().where(event_states.c.event == events.c.name, event_states.c.paused_at.is_not(None))
-
-
-def on_demand() -> Any:
-    """Whether a row of `submissions` waits for a host on demand, as a column; NULL where it is not held."""
-    return select(holds.c.on_demand).where(holds.c.submission_id == submissions.c.id).scalar_subquery()
+def _is_paused(event: str) -> ColumnElement[bool]:
+    return exists().where(event_states.c.event == event, event_states.c.paused_at.is_not(None))
