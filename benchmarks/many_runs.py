@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import script
 from benchmarks.figures import Figure
 from benchmarks.stubbed_event import stubbed_event
+from tests.contract import store_fixtures
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _HOW = "hosts are one SSH server in another process, a connection each; real client, real store (SQLite)"
@@ -16,7 +17,13 @@ _HOW = "hosts are one SSH server in another process, a connection each; real cli
 
 def measure(quick: bool) -> list[Figure]:
     """Nothing is computed on the hosts: what is seen is the dispatcher's own."""
-    return [*_waiting(100 if quick else 1000, 10.0 if quick else 30.0), *_restart(10 if quick else 50)]
+    live = 10 if quick else 50
+    figures = [*_waiting(100 if quick else 1000, 10.0 if quick else 30.0), *_restart("SQLite", live)]
+    programs = store_fixtures.postgresql_programs()
+    if programs is None:
+        return figures
+    with store_fixtures.postgresql_server(programs) as server:
+        return [*figures, *_restart("PostgreSQL", live, store_fixtures.new_postgresql_database(server, "restart"))]
 
 
 def _waiting(count: int, window_s: float) -> list[Figure]:
@@ -46,9 +53,9 @@ def _waiting(count: int, window_s: float) -> list[Figure]:
     ]
 
 
-def _restart(count: int) -> list[Figure]:
+def _restart(kind: str, count: int, url: str = "") -> list[Figure]:
     """Kill the dispatcher of live runs and start another at once, with the leases as they are by default."""
-    with stubbed_event(count) as event:
+    with stubbed_event(count, url) as event:
         first = event.dispatcher(count)
         event.until(lambda: event.runs("wait") == count)
         first.kill()
@@ -61,7 +68,7 @@ def _restart(count: int) -> list[Figure]:
         event.tell_stub("go")
         event.until(lambda: event.runs("scored") == count)
         started = int(event.tell_stub("count"))
-    what = f"restart after kill -9 with {count} live runs"
+    what = f"restart after kill -9 with {count} live runs, {kind}"
     how = f"from the new process's start, which serves after {serves_s:.1f} s; all {count} were scored"
     return [
         Figure(f"{what}: all adopted", round(adopted_s, 2), "s", "≤ 10 s", how),

@@ -1,17 +1,15 @@
-"""Measure what an event costs on hosts of the local cloud, in time or in AWS calls."""
+"""Measure how long an event takes on hosts of the local cloud, besides the jobs themselves."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
 from benchmarks import deployment, script
-from benchmarks.aws_calls import AwsCalls
 from benchmarks.cloud import running_cloud
 from benchmarks.deployment import REPOSITORY
 from benchmarks.figures import Figure, percentile
@@ -28,23 +26,14 @@ _BESIDE_THE_JOB = (Stage.PUSH, Stage.LAUNCH, Stage.PULL, Stage.SCORE, Stage.RECO
 def measure(quick: bool) -> list[Figure]:
     """Cloud, hosts and dispatcher share this machine's cores with the jobs: the figures are upper bounds."""
     count = 4 if quick else 20
-    calls = AwsCalls()
-    calls.watch()
     with deployment.deployment_folder() as folder, running_cloud(folder / "cloud") as cloud:
         os.environ.update(cloud.environment)
         event = deployment.opened(folder, (REPOSITORY / "events/iris/config.yml").read_text(encoding="utf-8"))
         outputs = stack.up(event, local=True)
         images.build(event)
         deployment.fill_queue(event, _SUBMISSION, count)
-        calls.taken()
         ended = serve(event, outputs=outputs, image=lambda: images.resolve(event))
-        asked = calls.taken()
-        return [
-            *_time_to_scores(event, ended),
-            _overhead(ended),
-            _boot(ended),
-            *_calls(asked, count, event.dispatcher.n_workers),
-        ]
+        return [*_time_to_scores(event, ended), _overhead(ended), _boot(ended)]
 
 
 def _time_to_scores(event: EventConfig, ended: Sequence[Ended]) -> list[Figure]:
@@ -88,16 +77,6 @@ def _boot(ended: Sequence[Ended]) -> Figure:
     provisioned_s = [one.steps[Stage.PROVISION] for one in ended]
     how = "launch call to a host that answered over SSH and said where the challenge lies"
     return Figure("launch to SSH ready on the local cloud: median", round(median(provisioned_s), 3), "s", "", how)
-
-
-def _calls(asked: Counter[str], count: int, hosts: int) -> list[Figure]:
-    how = f"{count} submissions, {hosts} hosts at a time"
-    # to be compared with the target, which speaks of 100 submissions
-    targets = {"CreateFleet": "≤ 5 per 100", "TerminateInstances": "≤ 5 per 100", "DescribeInstances": "1 a tick"}
-    return [
-        Figure(f"AWS calls per 100 submissions: {verb}", round(number * 100 / count), "", targets.get(verb, ""), how)
-        for verb, number in asked.most_common()
-    ]
 
 
 def _ms(seconds: float) -> str:

@@ -20,9 +20,9 @@ from tests.contract import store_fixtures
 _OPEN_FILES = 8192
 
 
-def event_at(folder: Path, n_workers: int) -> EventConfig:
+def event_at(folder: Path, url: str, n_workers: int) -> EventConfig:
     """The event both the measuring and the serving process speak of."""
-    event = store_fixtures.event_in(folder, f"sqlite:///{folder}/event.db")
+    event = store_fixtures.event_in(folder, url)
     settings = DispatcherSettings(n_workers=n_workers, hunger_policy=HungerPolicy.EXIT, time_between_collection=1)
     worker = event.worker.model_copy(update={"timeout": timedelta(hours=1).total_seconds()})
     return event.model_copy(update={"dispatcher": settings, "worker": worker})
@@ -53,10 +53,10 @@ class OneStub:
 
 def main() -> None:
     """Serve until the queue is empty; as many connections as runs may be open."""
-    folder, port, n_workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, port, url, n_workers = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(_OPEN_FILES, hard), hard))
-    event = event_at(folder, n_workers)
+    event = event_at(folder, url, n_workers)
     store = app.open_store(event)
     dispatcher = app.make_dispatcher(
         event,

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from benchmarks.stub_dispatcher import event_at
+from contracts.event import EventConfig
 from runner.app import now
 from runner.store import Catalogue, Database, own_tables
 from tests.contract import store_fixtures
@@ -30,12 +31,14 @@ class StubbedEvent:
     folder: Path
     stub: subprocess.Popen[str]
     port: int
+    url: str
     database: Database
     dispatchers: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def dispatcher(self, n_workers: int) -> subprocess.Popen[str]:
         """Start one; it serves when this returns."""
-        command = [sys.executable, "-m", "benchmarks.stub_dispatcher", str(self.folder), str(self.port), str(n_workers)]
+        told = [str(self.folder), str(self.port), self.url, str(n_workers)]
+        command = [sys.executable, "-m", "benchmarks.stub_dispatcher", *told]
         started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self.dispatchers.append(started)
         assert started.stdout is not None  # noqa: S101 - it was asked for
@@ -70,18 +73,18 @@ class StubbedEvent:
 
 
 @contextmanager
-def stubbed_event(submissions: int) -> Iterator[StubbedEvent]:
-    """An event with so many submissions waiting; every process of it has ended afterwards."""
+def stubbed_event(submissions: int, url: str = "") -> Iterator[StubbedEvent]:
+    """An event with so many submissions waiting, in an empty database or in SQLite; its processes end with it."""
     with tempfile.TemporaryDirectory(prefix="rampart-bench-") as name:
         folder = Path(name)
-        event = event_at(folder, 1)
-        store_fixtures.make_tables(event.database_url.get_secret_value())
-        database = Database(event.database_url.get_secret_value())
-        _fill(Catalogue(database, now), folder, submissions)
+        url = url or f"sqlite:///{folder}/event.db"
+        store_fixtures.make_tables(url)
+        database = Database(url)
+        _fill(Catalogue(database, now), event_at(folder, url, 1), folder, submissions)
         command = [sys.executable, "-m", "benchmarks.stub_host", name]
         with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stub:
             assert stub.stdout is not None  # noqa: S101 - it was asked for
-            made = StubbedEvent(folder, stub, int(stub.stdout.readline()), database)
+            made = StubbedEvent(folder, stub, int(stub.stdout.readline()), url, database)
             try:
                 yield made
             finally:
@@ -93,8 +96,7 @@ def stubbed_event(submissions: int) -> Iterator[StubbedEvent]:
                 database.close()
 
 
-def _fill(catalogue: Catalogue, folder: Path, submissions: int) -> None:
-    event = event_at(folder, 1)
+def _fill(catalogue: Catalogue, event: EventConfig, folder: Path, submissions: int) -> None:
     code = folder / "code"
     code.mkdir()
     (code / "estimator.py").write_text("answer = 42\n")
