@@ -14,7 +14,7 @@ from sqlalchemy import text
 from contracts.event import EventConfig
 from contracts.event_file import load_event
 from runner import app
-from runner.store import Catalogue, Database
+from runner.store import Catalogue, Database, upgrade
 from tests.faults import dispatchers, jobs
 from tests.faults.dispatchers import DispatcherProcess
 from tests.faults.hosts import StackHosts
@@ -41,7 +41,8 @@ class Rehearsal:
 
     def __post_init__(self) -> None:
         self.database = Database(self.event.database_url.get_secret_value())
-        self.catalogue: Catalogue = app.open_catalogue(self.event)
+        upgrade(self.database)
+        self.catalogue = Catalogue(self.database, app.now)  # one that is closed with it
         self.catalogue.add_event(self.event, self.job.kit)
         self.catalogue.add_team(self.event.name, "blue")
 

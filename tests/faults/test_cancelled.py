@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from runner import app
 from runner.store.wishes import Cancelled
 from tests.faults.conftest import Rehearse
@@ -10,7 +12,10 @@ from tests.faults.rehearsal import Rehearsal
 from tests.faults.troubles import Trouble
 
 _FAMILY = f'sleep 600 & (trap "" TERM; sleep 600) & {STAND_IN.waits}'
-_ONCE_A_MINUTE = {"lease_s": 300.0, "lease_renewal_s": 60.0}  # nobody learns of the wish by renewing leases
+_ONCE_A_MINUTE: dict[str, Any] = {
+    "lease_s": 300.0,
+    "lease_renewal_s": 60.0,
+}  # nobody learns of the wish by renewing leases
 
 
 def cancel(event: Rehearsal, *names: str) -> None:

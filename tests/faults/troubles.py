@@ -39,6 +39,7 @@ class Trouble(StrEnum):
     ANSWER_LOST = "EC2 launches, and its answer does not arrive in time"
     DISK_FULL = "there is no room for the first result that is pulled"
     NO_HOST_ANSWERS = "hosts are up as EC2 sees it, and nobody can connect to them"
+    NO_PATIENCE_WITH_LOCKS = "a database that somebody else has locked counts as lost within the second"
     IMPOSTOR = "the first host shows another key than the one it was given"
 
 
@@ -135,6 +136,12 @@ def _answer_nobody() -> None:
     _wrap(ssh, "connect", silence)
 
 
+def _give_up_on_locks_soon() -> None:
+    from runner.store import database
+
+    database._BUSY_TIMEOUT_MS = 100
+
+
 _ARMED: dict[Trouble, Callable[[], None]] = {
     Trouble.KILLED_AFTER_CLAIM: _dies_after(SqlStore, "claim", when=bool),
     Trouble.KILLED_BEFORE_LAUNCH: _dies_before(Ec2, "launch"),
@@ -147,5 +154,6 @@ _ARMED: dict[Trouble, Callable[[], None]] = {
     Trouble.ANSWER_LOST: _lose_the_first_answer,
     Trouble.DISK_FULL: _fill_the_disk_once,
     Trouble.NO_HOST_ANSWERS: _answer_nobody,
+    Trouble.NO_PATIENCE_WITH_LOCKS: _give_up_on_locks_soon,
     Trouble.IMPOSTOR: _expect_another_key_once,
 }
