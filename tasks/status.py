@@ -77,17 +77,19 @@ def _cells(one: Standing, at: datetime) -> tuple[object, ...]:
     row = one.row
     since = row.since or row.submitted_at
     age = console.duration(max(0.0, (at - since).total_seconds()))
-    return (row.submission_id, f"{row.team}/{row.submission}", row.state, age, _sentence(one))
+    return (row.submission_id, f"{row.team}/{row.submission}", row.state, age, sentence(one))
 
 
-def _sentence(one: Standing) -> str:
+def sentence(one: Standing) -> str:
+    """What a submission does, waits for, or came to."""
     row = one.row
     again = f" (attempt {row.attempt})" if row.attempt > 1 else ""
     if row.queue_position is not None:
         return f"place {row.queue_position}, {_start(one.starts_in_s)}; waits for {one.waits_for}"
     if is_running(row):
         where = f"{row.stage}{f' on {row.host_id}' if row.host_id else ''}{again}"
-        return f"{where}, is being cancelled" if row.cancel_asked_at else where
+        where += ", is being cancelled" if row.cancel_asked_at else ""
+        return f"{where}, waits to be adopted: its dispatcher is gone" if row.orphaned else where
     if row.blame is not None:
         return f"{row.blame} ({row.cause}): {row.reason}{again}"
     return f"took {_took(row)}{again}" if row.reason == "" else row.reason

@@ -323,7 +323,8 @@ class MemoryStore:
         with self._lock:
             self._described(event)
             places = itertools.count(1)
-            return [_row(one, next(places) if one.state is State.NEW else None) for one in self._in_order()]
+            now = self._clock()
+            return [_row(one, next(places) if one.state is State.NEW else None, now) for one in self._in_order()]
 
     def leaderboard(self, event: str, *, step: str = "valid") -> Leaderboard:
         """Rank the scored submissions by the official score on `valid` or `test` data."""
@@ -416,7 +417,7 @@ def _same(known: KitDescription, kit: KitDescription) -> bool:
     return known.folds == kit.folds and names == [one.name for one in kit.score_types]
 
 
-def _row(submission: _Submission, place: int | None) -> SubmissionRow:
+def _row(submission: _Submission, place: int | None, now: datetime) -> SubmissionRow:
     row = SubmissionRow(
         submission_id=submission.id,
         team=submission.team,
@@ -441,6 +442,7 @@ def _row(submission: _Submission, place: int | None) -> SubmissionRow:
         reason=run.message,
         peak_memory_bytes=run.exit.peak_memory_bytes if run.exit else None,
         steps=dict(run.steps),
+        orphaned=run.ended_at is None and run.lease_expires_at is not None and run.lease_expires_at <= now,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, select
 
 from contracts.work import Blame, Cause
 from runner.kit import ScoreType
+from runner.store import leases
 from runner.store.own_tables import holds, runs
 from runner.store.ranking import ranked
 from runner.store.rows import EventReport, FailureRow, Leaderboard, LeaderboardRow, RunEnd, SubmissionRow
@@ -55,10 +57,11 @@ def submissions_in(connection: Connection, event: str) -> list[SubmissionRow]:
     """List the event's submissions, oldest first."""
     rows = []
     waiting = 0
+    now = leases.database_now(connection)
     for row in connection.execute(_submissions_of(event)):
         is_waiting = row.state == State.NEW.value
         waiting += is_waiting
-        rows.append(_submission_row(row, waiting if is_waiting else None))
+        rows.append(_submission_row(row, waiting if is_waiting else None, now))
     return rows
 
 
@@ -169,8 +172,9 @@ def _bagged_scores(connection: Connection, event: str) -> dict[tuple[int, str], 
     return scores
 
 
-def _submission_row(row: Row[Any], queue_position: int | None) -> SubmissionRow:
+def _submission_row(row: Row[Any], queue_position: int | None, now: datetime) -> SubmissionRow:
     is_waiting = queue_position is not None
+    ends_at = row.run_lease_expires_at
     return SubmissionRow(
         submission_id=row.id,
         team=row.team,
@@ -193,6 +197,7 @@ def _submission_row(row: Row[Any], queue_position: int | None) -> SubmissionRow:
         held=(row.held or "") if is_waiting else "",
         held_until=aware(row.held_until) if is_waiting and row.held_until else None,
         cancel_asked_at=aware(row.run_cancel_asked_at) if row.run_cancel_asked_at else None,
+        orphaned=row.run_ended_at is None and ends_at is not None and ends_at <= now,
     )
 
 

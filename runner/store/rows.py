@@ -33,7 +33,8 @@ class SubmissionRow:
     """One submission, with its latest run where it had one. Times are UTC; `steps` are seconds by stage.
 
     `queue_position` counts from 1 among those that wait, and is None for all others. `held` says why one that waits
-    is passed over, until `held_until` where that is known. `reason` is why the run ended, in one sentence.
+    is passed over, until `held_until` where that is known. `reason` is why the run ended, in one sentence. `orphaned`
+    is a run that goes on without a dispatcher and waits for one to adopt it.
     """
 
     submission_id: int
@@ -57,6 +58,7 @@ class SubmissionRow:
     held: str = ""
     held_until: datetime | None = None
     cancel_asked_at: datetime | None = None
+    orphaned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

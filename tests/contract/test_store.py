@@ -211,10 +211,12 @@ def adopt(bench: Bench) -> Adopted:
 
 
 def test_a_run_is_adopted_only_when_its_lease_ran_out_and_then_once(bench: Bench) -> None:
-    bench.submit("one")
+    submission_id = bench.submit("one")
     claimed = bench.claim()
     assert bench.store.adopt("iris", 5) == []
+    assert not bench.row(submission_id).orphaned
     let_leases_expire(bench)
+    assert bench.row(submission_id).orphaned
     assert bench.store.adopt("iris", 0) == []
     (adopted,) = bench.store.adopt("iris", 5)
     work = claimed_of(adopted.value).work
@@ -222,6 +224,7 @@ def test_a_run_is_adopted_only_when_its_lease_ran_out_and_then_once(bench: Bench
     assert replace(work, lease_token=claimed.work.lease_token) == claimed.work
     assert claimed_of(adopted.value).claimed_at == claimed.claimed_at
     assert bench.store.adopt("iris", 5) == []
+    assert not bench.row(submission_id).orphaned
 
 
 def test_a_renewed_lease_lives_on_and_a_lost_one_is_not_revived(bench: Bench) -> None:

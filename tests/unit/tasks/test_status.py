@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from runner.store import EventReport, Pause, SubmissionRow
-from tasks.status import standings
+from tasks.status import Standing, sentence, standings
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 FIRST = SubmissionRow(1, "red", "one", "new", NOW, queue_position=1)
@@ -47,3 +48,8 @@ def test_a_held_submission_gives_the_reason_and_the_time() -> None:
 def test_nothing_of_a_paused_event_waits_for_anything_else() -> None:
     pause = Pause(NOW, "the kit failed three times")
     assert waits(EventReport("iris", (HELD,), pause)) == ["the event is paused: the kit failed three times"]
+
+
+def test_a_run_without_a_dispatcher_says_that_it_waits_to_be_adopted() -> None:
+    assert sentence(Standing(RUNNING)) == "wait"
+    assert sentence(Standing(replace(RUNNING, orphaned=True))) == "wait, waits to be adopted: its dispatcher is gone"
