@@ -24,9 +24,10 @@ from runner.interruption import Interruption
 from runner.own_run import OwnRun
 from runner.patience import PATIENCE, Patience
 from runner.ports import Hosts, Launches, Limited, Sweep, Transport
-from runner.progress import Observer
+from runner.progress import CloudAsked, Observer
 from runner.store import LEASE_S, Catalogue, Database, SqlStore, Wishes, copy_event, upgrade
 from runner.workers.own import OwnWorkers, own_workers
+from runner.workers.standing import Standing, StandingHost, running_instance
 
 SSH_CONFIG_VARIABLE = "RAMPART_SSH_CONFIG"
 """Names an ssh config file that tells host names, ports and gateways; the local cloud sets it."""
@@ -101,7 +102,13 @@ def make_dispatcher(
     )
 
 
-def make_sweep(event: EventConfig, *, outputs: StackOutputs | None, interruption: Interruption) -> Sweep | None:
+def make_sweep(
+    event: EventConfig,
+    *,
+    outputs: StackOutputs | None,
+    interruption: Interruption,
+    observe: Observer = lambda _: None,
+) -> Sweep | None:
     """Make what ends instances of the event's stack that outlived their time; None where nothing is launched."""
     if event.worker.worker_type != "aws":
         return None
@@ -111,7 +118,8 @@ def make_sweep(event: EventConfig, *, outputs: StackOutputs | None, interruption
     from runner.sweeping import Sweeper
 
     stack = outputs.stack if outputs else event.name
-    return Sweeper(Reaper(Ec2(session_for(event)), stack=stack, now=now, sleep=interruption.sleep))
+    instances = Ec2(session_for(event), heard=_heard(event, observe))
+    return Sweeper(Reaper(instances, stack=stack, now=now, sleep=interruption.sleep))
 
 
 def make_hosts(
@@ -120,6 +128,7 @@ def make_hosts(
     outputs: StackOutputs | None,
     image: Callable[[], ImageReference],
     interruption: Interruption,
+    observe: Observer = lambda _: None,
     launches: Launches | None = None,
     tempo: Tempo = TEMPO,
     keepalive: Keepalive = KEEPALIVE,
@@ -138,6 +147,7 @@ def make_hosts(
             outputs,
             image(),
             interruption=interruption,
+            observe=observe,
             launches=launches,
             tempo=tempo,
             keepalive=keepalive,
@@ -154,13 +164,12 @@ def make_hosts(
     return own
 
 
-def standing_host(event: EventConfig, instance_id: str, host_key: str) -> Hosts:
+def standing_host(event: EventConfig, instance_id: str, host_key: str) -> StandingHost:
     """Make the host pool of one instance that is up; it stays up. Raises AskedWrongly unless it runs."""
     from clients import ssh
     from clients.aws.ec2 import Ec2
     from clients.aws.session import session_for
     from clients.keys import check_key_file
-    from runner.workers.standing import Standing, StandingHost, running_instance
 
     check_key_file(event.key_path)
     instances = Ec2(session_for(event))
@@ -182,6 +191,10 @@ def connect_to(event: EventConfig, provisioned: Provisioned) -> Transport:
     from clients import ssh
 
     return ssh.connect(provisioned.host, ssh_config=_ssh_config())
+
+
+def _heard(event: EventConfig, observe: Observer) -> Callable[[str, str], object]:
+    return lambda action, code: observe(CloudAsked(event.name, action, code))
 
 
 def _ssh_config() -> Path | None:
@@ -215,6 +228,7 @@ def _ec2_hosts(
     image: ImageReference,
     *,
     interruption: Interruption,
+    observe: Observer,
     launches: Launches | None,
     tempo: Tempo,
     keepalive: Keepalive,
@@ -226,7 +240,7 @@ def _ec2_hosts(
     from runner.workers.aws import launch_settings
 
     check_key_file(event.key_path)
-    instances = Ec2(session_for(event))
+    instances = Ec2(session_for(event), heard=_heard(event, observe))
     named = event.worker.security_group
     settings = launch_settings(
         event,

@@ -95,7 +95,7 @@ class Dispatcher:
         self._something_changed = threading.Event()
         self._active: set[Future[RunEnded | None]] = set()
         self._counts: Counter[str] = Counter()
-        self._leases = Leases(store, event)
+        self._leases = Leases(store, event, observe)
         self._lock = threading.Lock()
         self._paused = ""
         self._has_answered = False

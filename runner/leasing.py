@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contracts.errors import RampartError
 from runner.interruption import HandedBack
 from runner.ports import Store
+from runner.progress import LeasesRenewed, Observer
 
 _log = logging.getLogger(__name__)
 
@@ -17,9 +18,10 @@ _log = logging.getLogger(__name__)
 class Leases:
     """The lease tokens of the runs that go on, each with what ends its run when the organiser wants that."""
 
-    def __init__(self, store: Store, event: str) -> None:
+    def __init__(self, store: Store, event: str, observe: Observer) -> None:
         self._store = store
         self._event = event
+        self._observe = observe
         self._cancels: dict[str, Callable[[], None]] = {}
         self._lock = threading.Lock()
 
@@ -52,6 +54,9 @@ class Leases:
             self._store.renew(held)
         except RampartError as error:  # the next try comes before the lease ends; after that, adoption is fine too
             _log.warning("leases of %s were not renewed: %s", self._event, error, extra={"action": "renew"})
+            self._observe(LeasesRenewed(self._event, succeeded=False))
+        else:
+            self._observe(LeasesRenewed(self._event, succeeded=True))
 
     def cancel_unwanted(self) -> None:
         """End the runs that the organiser wants ended."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from contracts.errors import RampartError
 from contracts.work import Failed, Scored
-from runner.progress import Progress, RunEnded
+from runner.progress import CloudAsked, LeasesRenewed, Progress, RunEnded
 from runner.store import EventCounts
 
 _log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ _HELP = {
     "rampart_runs_ended_total": ("counter", "runs this process saw to their end"),
     "rampart_stage_seconds_total": ("counter", "time runs of this process spent in each stage"),
     "rampart_stages_total": ("counter", "stages runs of this process went through"),
+    "rampart_lease_renewals_total": ("counter", "times this process renewed its leases, or could not"),
+    "rampart_aws_calls_total": ("counter", "EC2 calls of this process, by the code they were refused with"),
 }
 
 
@@ -45,16 +47,17 @@ class Metrics:
             self._counts[event] = counts
 
     def __call__(self, progress: Progress) -> None:
-        """Take note of a run's end."""
-        if not isinstance(progress, RunEnded):
-            return
-        event = progress.work.event
+        """Count what can be counted."""
         with self._lock:
-            self._totals["rampart_runs_ended_total", (("event", event), *_outcome(progress))] += 1
-            for stage, seconds in progress.steps.items():
-                labels = (("event", event), ("stage", stage.value))
-                self._totals["rampart_stages_total", labels] += 1
-                self._seconds[labels] = self._seconds.get(labels, 0.0) + seconds
+            match progress:
+                case RunEnded():
+                    self._count_end(progress)
+                case LeasesRenewed(event, succeeded):
+                    outcome = "renewed" if succeeded else "failed"
+                    self._totals["rampart_lease_renewals_total", (("event", event), ("outcome", outcome))] += 1
+                case CloudAsked(event, action, code):
+                    labels = (("event", event), ("action", action), ("code", code))
+                    self._totals["rampart_aws_calls_total", labels] += 1
 
     def text(self) -> str:
         """All figures in Prometheus' text format."""
@@ -66,6 +69,14 @@ class Metrics:
             if name in samples:
                 lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", *samples[name]]
         return "\n".join(lines) + "\n"
+
+    def _count_end(self, ended: RunEnded) -> None:
+        event = ended.work.event
+        self._totals["rampart_runs_ended_total", (("event", event), *_outcome(ended))] += 1
+        for stage, seconds in ended.steps.items():
+            labels = (("event", event), ("stage", stage.value))
+            self._totals["rampart_stages_total", labels] += 1
+            self._seconds[labels] = self._seconds.get(labels, 0.0) + seconds
 
     def _samples(self) -> Iterator[tuple[str, Labels, float]]:
         with self._lock:

@@ -44,5 +44,22 @@ class RunEnded:
     reason: str = ""
 
 
-Progress = StageStarted | RunEnded
+@dataclass(frozen=True, slots=True)
+class LeasesRenewed:
+    """The leases of an event's runs were renewed, or could not be."""
+
+    event: str
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CloudAsked:
+    """The cloud was asked for an event; `error_code` is empty where it did what it was asked."""
+
+    event: str
+    action: str
+    error_code: str
+
+
+Progress = StageStarted | RunEnded | LeasesRenewed | CloudAsked
 Observer = Callable[[Progress], None]

@@ -25,11 +25,11 @@ def live(event: EventConfig) -> list[Instance]:
 def standing(event: EventConfig, instance_id: str, *, host_key_file: str | None) -> Hosts:
     """The host pool of one running instance, whose key is in the file or in the record of our own launches.
 
-    Raises AskedWrongly where the event does not run on EC2, no key is known, or a run has the instance.
+    It is connected to once, before any work is taken. Raises AskedWrongly where the event does not run on EC2, no key
+    is known, or a run has the instance; HostKeyRefused or HostUnreachable where it does not answer as it should.
     """
     from runner.app import open_catalogue, standing_host
     from runner.estimate import is_running
-    from runner.workers.standing import host_key_in
 
     if event.worker.worker_type != "aws":
         hint = "leave --instance-id out, or set worker.worker_type: aws"
@@ -39,8 +39,20 @@ def standing(event: EventConfig, instance_id: str, *, host_key_file: str | None)
         if row.host_id == instance_id and is_running(row):
             hint = "wait for its end: that host is ended with its run"
             raise AskedWrongly(f"instance {instance_id} serves {row.team}/{row.submission}", hint=hint)
-    key = host_key_in(Path(host_key_file).read_text("utf-8")) if host_key_file else catalogue.host_key(instance_id)
+    key = _key_in(Path(host_key_file)) if host_key_file else catalogue.host_key(instance_id)
     if not key:
         hint = "--host-key FILE, with what /etc/ssh/ssh_host_ed25519_key.pub holds on the instance"
         raise AskedWrongly(f"no host key is known for {instance_id}: it is not connected to", hint=hint)
-    return standing_host(event, instance_id, key)
+    host = standing_host(event, instance_id, key)
+    host.look()
+    return host
+
+
+def _key_in(file: Path) -> str:
+    from runner.workers.standing import host_key_in
+
+    try:
+        return host_key_in(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "the file must hold what /etc/ssh/ssh_host_ed25519_key.pub holds on the instance"
+        raise AskedWrongly(f"--host-key {file} cannot be read: {error}", hint=hint) from error

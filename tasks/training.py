@@ -121,14 +121,15 @@ def _dispatcher(
     on: Hosts | None = None,
 ) -> Dispatcher:
     outputs = stack.outputs_of(event)
+    observe = watch.observer(event, partial(open_catalogue(event).counts, event.name), hooks)
     hosts = on or make_hosts(
         event,
         outputs=outputs,
         image=lambda: images.resolve(event),
         interruption=interruption,
+        observe=observe,
         launches=store,
     )
-    observe = watch.observer(event, partial(open_catalogue(event).counts, event.name), hooks)
     return make_dispatcher(
         event,
         store=store,
@@ -136,7 +137,7 @@ def _dispatcher(
         interruption=interruption,
         observe=observe,
         hunger_policy=policy,
-        sweep=make_sweep(event, outputs=outputs, interruption=interruption),
+        sweep=make_sweep(event, outputs=outputs, interruption=interruption, observe=observe),
     )
 
 

@@ -12,7 +12,7 @@ import boto3
 from botocore import xform_name
 
 from clients.aws import launching
-from clients.aws.pacing import Pacing
+from clients.aws.pacing import Heard, Pacing, nobody
 from clients.aws.session import client_of, translated
 from contracts.errors import CloudError
 from contracts.instance import LAUNCH_TAG, Instance, LaunchAnswer, LaunchRequest, Refusal
@@ -46,12 +46,17 @@ class Ec2:
     """The EC2 API of one event's region, asked no faster than it likes."""
 
     def __init__(
-        self, session: Any, *, pacing: Pacing | None = None, wait: Callable[[float], object] = time.sleep
+        self,
+        session: Any,
+        *,
+        pacing: Pacing | None = None,
+        wait: Callable[[float], object] = time.sleep,
+        heard: Heard = nobody,
     ) -> None:
         self._client = client_of(session, "ec2")
         # botocore slows a whole client down when one action is throttled: hosts are ended through another one
         self._ending = client_of(session, "ec2")
-        self._pacing = pacing or Pacing(wait=wait)
+        self._pacing = pacing or Pacing(wait=wait, heard=heard)
         self._wait = wait
 
     @classmethod

@@ -12,6 +12,12 @@ from typing import TypeVar
 from contracts.errors import CloudError
 
 T = TypeVar("T")
+Heard = Callable[[str, str], object]
+"""Told of each call that was made: the action, and the code AWS refused it with, empty where it did not."""
+
+
+def nobody(action: str, code: str) -> None:
+    """Listen to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +84,12 @@ class Pacing:
         wait: Callable[[float], object] = time.sleep,
         chance: Callable[[], float] = random.random,
         rates: Mapping[str, Rate] = RATES,
+        heard: Heard = nobody,
     ) -> None:
         self._clock = clock
         self._wait = wait
         self._chance = chance
+        self._heard = heard
         self._buckets = {action: Bucket(rate, clock()) for action, rate in rates.items()}
         self._lock = threading.Lock()
 
@@ -90,10 +98,14 @@ class Pacing:
         for tried in range(_TRIES):
             self._await_turn(action)
             try:
-                return call()
+                answer = call()
             except CloudError as error:
+                self._heard(action, error.code or "unknown")
                 if error.code not in THROTTLED or tried == _TRIES - 1:
                     raise
+            else:
+                self._heard(action, "")
+                return answer
             self._wait(self._chance() * min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**tried))
         raise AssertionError("unreachable")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from contracts.errors import AskedWrongly, HostKeyRefused
+from contracts.errors import AskedWrongly
 from contracts.instance import Instance
-from contracts.work import Claimed, HostAddress, Provisioned
+from contracts.work import Claimed, HostAddress, HostLayout, Provisioned
 from runner.interruption import Interruption
 from runner.layout import find_layout
 from runner.ports import Instances, Transport
@@ -35,14 +35,18 @@ class StandingHost:
         self._instances = instances
         self._connect = connect
 
-    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:  # noqa: ARG002
+    def look(self) -> HostLayout:
+        """Find where the challenge lies on the host. Raises HostKeyRefused, HostUnreachable or LayoutMissing."""
         standing = self._standing
         transport = self._connect(standing.host)
         try:
-            layout = find_layout(transport, problem=standing.problem, remote_kit_folder=standing.remote_kit_folder)
+            return find_layout(transport, problem=standing.problem, remote_kit_folder=standing.remote_kit_folder)
         finally:
             transport.close()
-        return Provisioned(claimed, standing.host, layout, standing.image_id, is_standing=True)
+
+    def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:  # noqa: ARG002
+        standing = self._standing
+        return Provisioned(claimed, standing.host, self.look(), standing.image_id, is_standing=True)
 
     def connect(self, provisioned: Provisioned) -> Transport:
         return self._connect(provisioned.host)
@@ -66,11 +70,11 @@ def running_instance(instances: Instances, instance_id: str, *, region: str) -> 
 
 
 def host_key_in(text: str) -> str:
-    """Read the key in a `.pub` file, or in a line of known_hosts; raises HostKeyRefused where there is none."""
+    """Read the key in a `.pub` file, or in a line of known_hosts; raises AskedWrongly where there is none."""
     for line in text.splitlines():
         words = line.split()
         for kind, key in pairwise(words):
             if kind.startswith(("ssh-", "ecdsa-")):
                 return f"{kind} {key}"
     hint = "it must be the host's public key as in /etc/ssh/ssh_host_ed25519_key.pub"
-    raise HostKeyRefused("the file holds no host key", hint=hint)
+    raise AskedWrongly("the file holds no host key", hint=hint)

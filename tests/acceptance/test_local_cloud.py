@@ -17,6 +17,7 @@ from tests.acceptance.conftest import REPOSITORY, Answer, Deployment
 
 AWS = str(Path(sys.executable).with_name("aws"))
 KIT = "examples/iris"
+NOBODYS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJXlvh02sCAsdOdhmZbQvGAX+5FlSBgQj7GTG2UmjLEK"
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,23 @@ def row_of(house: Deployment, name: str) -> dict[str, object]:
     return next(row for row in rows if row["submission"] == name)
 
 
+def launch_by_hand(house: Deployment) -> tuple[str, str]:
+    """Start an instance of the event's image that Rampart knows nothing of; gives its id and address."""
+    image = json.loads(aws(house, "ec2", "describe-images", "--owners", "self").out)["Images"][0]["ImageId"]
+    key_name = json.loads(house.invoke("outputs", "--json", "--local").out)["key_name"]
+    launched = aws(house, "ec2", "run-instances", "--image-id", image, "--key-name", key_name, "--count", "1")
+    assert launched.exit_code == 0, launched
+    instance_id = json.loads(launched.out)["Instances"][0]["InstanceId"]
+    described = json.loads(aws(house, "ec2", "describe-instances", "--instance-ids", instance_id).out)
+    return instance_id, described["Reservations"][0]["Instances"][0]["PublicIpAddress"]
+
+
+def ssh(house: Deployment, address: str, command: str) -> Answer:
+    variables = exports(house)
+    key = Path(variables["RAMPART_STATE_DIR"]) / "iris" / "id_ed25519"
+    return house.run("ssh", "-F", variables["RAMPART_SSH_CONFIG"], "-i", str(key), address, command)
+
+
 def test_a_second_up_changes_nothing(house: Deployment) -> None:
     answer = house.invoke("up", "--local")
     assert answer.exit_code == 0, answer
@@ -123,22 +141,64 @@ def test_a_run_whose_instance_is_terminated_begins_anew_and_ctrl_c_leaves_no_ins
 
 
 def test_the_aws_program_and_plain_ssh_reach_an_instance(house: Deployment) -> None:
-    variables = exports(house)
-    image = json.loads(aws(house, "ec2", "describe-images", "--owners", "self").out)["Images"][0]["ImageId"]
-    outputs = json.loads(house.invoke("outputs", "--json", "--local").out)
-    launched = aws(
-        house, "ec2", "run-instances", "--image-id", image, "--key-name", outputs["key_name"], "--count", "1"
-    )
-    assert launched.exit_code == 0, launched
-    instance_id = json.loads(launched.out)["Instances"][0]["InstanceId"]
-    described = json.loads(aws(house, "ec2", "describe-instances", "--instance-ids", instance_id).out)
-    (instance,) = described["Reservations"][0]["Instances"]
-    address = instance["PublicIpAddress"]
-    key = Path(variables["RAMPART_STATE_DIR"]) / "iris" / "id_ed25519"
-    said = house.run("ssh", "-F", variables["RAMPART_SSH_CONFIG"], "-i", str(key), address, "cat .rampart/layout.json")
+    instance_id, address = launch_by_hand(house)
+    said = ssh(house, address, "cat .rampart/layout.json")
     assert said.exit_code == 0, said
     assert "ramp_test" in json.loads(said.out)
     assert aws(house, "ec2", "terminate-instances", "--instance-ids", instance_id).exit_code == 0
+
+
+def test_a_doctor_finds_all_that_aws_has_for_the_event_and_what_it_lacks(house: Deployment) -> None:
+    well = house.invoke("doctor", "--json", "--local")
+    assert well.exit_code == 0, well
+    found = {one["about"] for one in json.loads(well.out) if one["level"] == "ok"}
+    assert found >= {"credentials", "database", "image", "key", "security group", "stack"}, well
+    text = (house.folder / "events" / "iris" / "config.yml").read_text(encoding="utf-8")
+    lacking = "ami_image_name: nobody-made-it\n  key_name: lost\n  security_group: away"
+    ill = house.folder / "ill.yml"
+    ill.write_text(text.replace("ami_image_name: iris-backend ", f"{lacking} "), encoding="utf-8")
+    answer = house.invoke("doctor", "--event", str(ill), "--json", "--local")
+    assert answer.exit_code == 1, answer
+    wrong = {one["about"]: one for one in json.loads(answer.out) if one["level"] == "error"}
+    assert set(wrong) == {"image", "key", "security group"}, answer
+    assert all(one["hint"] for one in wrong.values()), answer
+
+
+def test_an_instance_that_is_up_serves_one_submission_after_another_and_stays_up(house: Deployment) -> None:
+    instance_id, address = launch_by_hand(house)
+    key = house.folder / "host_key.pub"
+    for name in ("guest", "second_guest"):
+        submit(house, name, code="starting_kit")
+
+    def train(name: str, *more: str) -> Answer:
+        words = ("--team", "blue", "--submission", name, "--instance-id", instance_id, *more)
+        return house.invoke("train", *words, "--local")
+
+    unknown = train("guest")
+    assert (unknown.exit_code, "no host key is known" in unknown.err) == (2, True), unknown
+    assert "--host-key FILE" in unknown.err
+    key.write_text(NOBODYS_KEY, encoding="utf-8")
+    refused = train("guest", "--host-key", str(key))
+    assert (refused.exit_code, "wrong host key" in refused.err) == (1, True), refused
+    assert (row_of(house, "guest")["state"], row_of(house, "guest")["attempt"]) == ("new", 0)
+    known_hosts = Path(exports(house)["RAMPART_SSH_CONFIG"]).with_name("known_hosts")
+    key.write_text(house.run("ssh-keygen", "-F", address, "-f", str(known_hosts)).out, encoding="utf-8")
+
+    follower = house.start("logs", "--team", "blue", "--submission", "guest", "--follow", "--local")
+    for name in ("guest", "second_guest"):
+        trained = train(name, "--host-key", str(key))
+        assert trained.exit_code == 0, trained
+        assert "valid acc" in trained.out
+    followed, _ = follower.communicate(timeout=60)
+    assert follower.returncode == 0, followed
+    assert "Bagged scores" in followed
+    assert "blue/guest is scored" in followed
+    assert ssh(house, address, "ls .rampart/jobs").out == ""
+    assert aws(house, "ec2", "terminate-instances", "--instance-ids", instance_id).exit_code == 0
+    submit(house, "too_late", code="starting_kit")
+    late = train("too_late", "--host-key", str(key))
+    assert (late.exit_code, f"instance {instance_id} is " in late.err) == (2, True), late
+    house.invoke("cancel", "--team", "blue", "--submission", "too_late", "--local")
 
 
 def test_destroying_the_stack_leaves_nothing_of_it(house: Deployment) -> None:  # the last one: it ends the house

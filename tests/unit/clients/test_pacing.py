@@ -65,3 +65,17 @@ def test_what_is_throttled_for_ever_is_raised_and_what_is_refused_at_once() -> N
         with pytest.raises(CloudError):
             paced(time).ask("DescribeInstances", call)
         assert len(time.waits) == waits
+
+
+def test_every_call_that_was_made_is_told_with_what_it_was_refused_for() -> None:
+    time = Time()
+    heard: list[tuple[str, str]] = []
+    refusals = [CloudError("slow down", code="Throttling")]
+
+    def call() -> None:
+        if refusals:
+            raise refusals.pop()
+
+    pacing = Pacing(clock=lambda: time.now, wait=time.wait, heard=lambda action, code: heard.append((action, code)))
+    pacing.ask("CreateFleet", call)
+    assert heard == [("CreateFleet", "Throttling"), ("CreateFleet", "")]

@@ -7,7 +7,7 @@ from pathlib import Path
 from contracts.errors import StoreUnavailable
 from contracts.work import Blame, Cause, Failed, Work
 from runner.metrics import Metrics
-from runner.progress import RunEnded, Stage, StageStarted
+from runner.progress import CloudAsked, LeasesRenewed, RunEnded, Stage, StageStarted
 from runner.store import EventCounts
 
 WORK = Work(7, "iris", "red", "one", 1, Path("/s"), Path("/l"), Path("/p"), timeout_s=60)
@@ -48,6 +48,19 @@ def test_a_database_that_is_away_hides_no_other_figure() -> None:
     lines = metrics.text().splitlines()
     assert 'rampart_database_up{event="mars"} 0' in lines
     assert 'rampart_database_up{event="iris"} 1' in lines
+
+
+def test_renewals_of_leases_and_calls_of_aws_are_counted_with_those_that_failed() -> None:
+    metrics = Metrics()
+    for succeeded in (True, True, False):
+        metrics(LeasesRenewed("iris", succeeded))
+    for code in ("", "RequestLimitExceeded"):
+        metrics(CloudAsked("iris", "CreateFleet", code))
+    lines = metrics.text().splitlines()
+    assert 'rampart_lease_renewals_total{event="iris",outcome="renewed"} 2' in lines
+    assert 'rampart_lease_renewals_total{event="iris",outcome="failed"} 1' in lines
+    assert 'rampart_aws_calls_total{event="iris",action="CreateFleet",code=""} 1' in lines
+    assert 'rampart_aws_calls_total{event="iris",action="CreateFleet",code="RequestLimitExceeded"} 1' in lines
 
 
 def test_a_label_is_escaped() -> None:
