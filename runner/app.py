@@ -76,6 +76,7 @@ def make_dispatcher(
     observe: Observer,
     hunger_policy: HungerPolicy | None = None,
     sweep: Sweep | None = None,
+    is_closed: Callable[[], bool] = lambda: False,
     lease_renewal_s: float = LEASE_RENEWAL_S,
     patience: Patience = PATIENCE,
 ) -> Dispatcher:
@@ -97,6 +98,7 @@ def make_dispatcher(
         observe=observe,
         patience=patience,
         sweep=sweep,
+        is_closed=is_closed,
         limit=hosts.limit if isinstance(hosts, Limited) else lambda: None,
         make_run=_run_by(event, hosts),
     )

@@ -65,7 +65,8 @@ _COUNTS = tuple(name for name in Summary.__slots__ if name != "paused")
 class Dispatcher:
     """Serves one event until nothing is left to do (`hunger_policy: exit`) or somebody asks it to stop.
 
-    `limit` tells how many hosts may be up, where that was found out; `sweep` keeps the account clean meanwhile.
+    `limit` tells how many hosts may be up, where that was found out; `sweep` keeps the account clean meanwhile. An
+    event that `is_closed` is served until its queue is empty, whatever its hunger policy.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Dispatcher:
         patience: Patience = PATIENCE,
         sweep: Sweep | None = None,
         limit: Callable[[], int | None] = lambda: None,
+        is_closed: Callable[[], bool] = lambda: False,
         make_run: MakeRun = Run,
     ) -> None:
         self._event = event
@@ -91,6 +93,7 @@ class Dispatcher:
         self._around = Surroundings(hosts, store, interruption, now, observe, patience)
         self._sweep = sweep
         self._limit = limit
+        self._is_closed = is_closed
         self._make_run = make_run
         self._something_changed = threading.Event()
         self._active: set[Future[RunEnded | None]] = set()
@@ -112,7 +115,7 @@ class Dispatcher:
                 while not self._interruption.asked:
                     try:
                         idle = self._filled(pool)
-                        is_done = idle and self._pace.hunger_policy is HungerPolicy.EXIT and self._nothing_is_left()
+                        is_done = idle and self._is_to_end_when_idle() and self._nothing_is_left()
                         self._note_answer()
                         if is_done:
                             break
@@ -150,6 +153,9 @@ class Dispatcher:
             )
         left = free - len(adopted)
         return [*adopted, *(self._store.claim(self._event, left) if left else [])]
+
+    def _is_to_end_when_idle(self) -> bool:
+        return self._pace.hunger_policy is HungerPolicy.EXIT or self._is_closed()
 
     def _nothing_is_left(self) -> bool:
         """Whether no run of another dispatcher may still come to us, should that one have died, and nobody is held."""

@@ -91,22 +91,26 @@ def train_loop(
 ) -> None:
     """Serve the event's queue until Ctrl-C, or until it is empty with --hunger-policy exit.
 
-    Without --event it serves every event whose window is open, and takes up those that open later.
+    Without --event it serves every event whose window is open, takes up those that open later, and is done with
+    those that closed when their queue is empty.
 
     Example: invoke train-loop --event iris --hunger-policy exit
     """
     from tasks import console, serving, training
-    from tasks.events import event_names, open_event
+    from tasks.events import event_names, open_event, read_event
     from tasks.watching import watched
 
     with watched(as_json=log_json, metrics_port=metrics_port) as watch:
-        if event is None and len(event_names()) > 1:
+        several = event is None and len(event_names()) > 1
+        if several or (event is None and serving.is_shut(read_event(None, config=config, local=local))):
             serving.serve_open_events(
                 config=config, local=local, hunger_policy=hunger_policy, terminate=terminate, watch=watch
             )
             return
         opened = open_event(event, config=config, local=local)
-        training.serve(opened, hunger_policy=hunger_policy, terminate=terminate, watch=watch)
+        training.serve(
+            opened, hunger_policy=hunger_policy, terminate=terminate, watch=watch, until_closed=event is None
+        )
     console.next_step(f"invoke leaderboard --event {opened.name}")
 
 

@@ -13,7 +13,6 @@ from contracts.errors import RampartError
 from contracts.event import EventConfig, HungerPolicy
 from runner.app import now, open_catalogue
 from runner.interruption import Interruption
-from runner.store import Window
 from tasks import console, events, training
 from tasks.watching import Watch
 
@@ -26,8 +25,8 @@ def serve_open_events(
 ) -> None:
     """Serve until a signal, or until every event that was served has ended by its hunger policy; then exit.
 
-    An event whose file, database or window allows it only later is taken up within a minute. One that closes while it
-    is served goes on being served, and one that closed before is served until its queue is empty.
+    An event whose file, database or window allows it only later is taken up within a minute. One that is closed, or
+    closes meanwhile, is served until its queue is empty: what was submitted in time is run.
     """
     house = _House(config, local, training.policy_of(hunger_policy), watch)
     with training.stopped_by_signals(house.interruption, terminate=terminate):
@@ -36,6 +35,12 @@ def serve_open_events(
         sys.exit(130)
     if house.failed:
         sys.exit(1)
+
+
+def is_shut(event: EventConfig) -> bool:
+    """Whether the event's window is known and lies in the future or the past."""
+    window = open_catalogue(event).window(event.name)
+    return window is not None and not window.is_open(now())
 
 
 class _House:
@@ -52,6 +57,7 @@ class _House:
         self._threads: dict[str, threading.Thread] = {}
         self._ended: set[str] = set()
         self._not_before: dict[str, float] = {}
+        self._to_open: set[str] = set()
         self._told: set[str] = set()
 
     def run(self) -> None:
@@ -76,7 +82,7 @@ class _House:
 
     def _is_done(self) -> bool:
         is_idle = not any(map(self._is_served, self._threads))
-        return is_idle and (self._policy is HungerPolicy.EXIT or bool(self._ended))
+        return is_idle and (self._policy is HungerPolicy.EXIT or (bool(self._ended) and not self._to_open))
 
     def _try(self, name: str) -> None:
         """Serve an event if it may be served now; say once why not."""
@@ -84,7 +90,7 @@ class _House:
             return
         try:
             event = events.read_event(name, config=self._config, local=self._local)
-            why_not, policy = self._judged(event, now())
+            why_not = self._why_not(event, now())
             if not why_not:
                 events.open_event(name, config=self._config, local=self._local)  # which tells its warnings
         except RampartError as error:
@@ -96,28 +102,29 @@ class _House:
             self._say_once(f"{name} is not served: {why_not}")
             return
         run = copy_context().run  # hints are to be for the cloud that was asked for there too
-        thread = threading.Thread(
-            target=run, args=(self._serve, name, event, policy), name=f"serve-{name}", daemon=True
-        )
+        thread = threading.Thread(target=run, args=(self._serve, name, event), name=f"serve-{name}", daemon=True)
         self._threads[name] = thread
         thread.start()
 
-    def _judged(self, event: EventConfig, at: datetime) -> tuple[str, HungerPolicy | None]:
-        """Why an event is not served, empty where it is, and by which policy."""
+    def _why_not(self, event: EventConfig, at: datetime) -> str:
+        """Why an event is not served, empty where it is."""
         catalogue = open_catalogue(event)
         window = catalogue.window(event.name)
+        self._to_open.discard(event.name)
         if window is None:
-            return "nothing was submitted to it yet", None
+            return "nothing was submitted to it yet"
         if window.is_open(at):
-            return "", self._policy
+            return ""
+        if window.opens_at is not None and at < window.opens_at:
+            self._to_open.add(event.name)
+            return f"it opens at {console.moment(window.opens_at)}"
         found = catalogue.counts(event.name)
-        if found.waiting or found.runs_by_stage or found.orphaned:
-            return "", HungerPolicy.EXIT
-        return _when(window, at), None
+        is_in_use = found.waiting or found.runs_by_stage or found.orphaned
+        return "" if is_in_use else "it is closed and nothing is left in its queue"
 
-    def _serve(self, name: str, event: EventConfig, policy: HungerPolicy | None) -> None:
+    def _serve(self, name: str, event: EventConfig) -> None:
         try:
-            summary = training.serve_event(event, self.interruption, policy, self._watch)
+            summary = training.serve_event(event, self.interruption, self._policy, self._watch, until_closed=True)
             self.failed |= bool(summary.unexpected)
             self._ended.add(name)
         except Exception as error:
@@ -138,9 +145,3 @@ class _House:
         if text not in self._told:
             self._told.add(text)
             console.say(text, style="yellow")
-
-
-def _when(window: Window, at: datetime) -> str:
-    if window.opens_at is not None and at < window.opens_at:
-        return f"it opens at {console.moment(window.opens_at)}"
-    return "it is closed and nothing is left in its queue"

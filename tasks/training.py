@@ -15,12 +15,12 @@ from typing import NoReturn
 from contracts.errors import AskedWrongly, EventPaused
 from contracts.event import EventConfig, HungerPolicy
 from contracts.work import Failed, Scored
-from runner.app import make_dispatcher, make_hosts, make_sweep, open_catalogue, open_store
+from runner.app import make_dispatcher, make_hosts, make_sweep, now, open_catalogue, open_store
 from runner.dispatcher import Dispatcher, Summary
 from runner.hooks import Hooks
 from runner.interruption import Interruption, Wish
 from runner.ports import Hosts
-from runner.store import SqlStore, SubmissionRow
+from runner.store import Catalogue, SqlStore, SubmissionRow
 from tasks import console, images, stack, submissions
 from tasks.watching import Watch
 
@@ -31,16 +31,23 @@ _ABOUT_WISHES = {
 
 
 def serve(
-    event: EventConfig, *, hunger_policy: str | None, terminate: bool = True, watch: Watch | None = None
+    event: EventConfig,
+    *,
+    hunger_policy: str | None,
+    terminate: bool = True,
+    watch: Watch | None = None,
+    until_closed: bool = False,
 ) -> Summary:
     """Serve the queue until the policy or a signal ends it; exits 130 after a signal.
+
+    With `until_closed` an event whose window has closed ends when its queue is empty.
 
     A signal leaves the runs on their hosts, for the next dispatcher to go on with, or ends them with `terminate`.
     """
     policy = policy_of(hunger_policy)
     interruption = Interruption()
     with stopped_by_signals(interruption, terminate=terminate):
-        summary = serve_event(event, interruption, policy, watch or Watch())
+        summary = serve_event(event, interruption, policy, watch or Watch(), until_closed=until_closed)
     if summary.paused and not interruption.asked:
         hint = f"mend it, then: invoke resume --event {event.name}"
         raise EventPaused(f"event {event.name} is paused: {summary.paused}", hint=hint)
@@ -51,11 +58,19 @@ def serve(
     return summary
 
 
-def serve_event(event: EventConfig, interruption: Interruption, policy: HungerPolicy | None, watch: Watch) -> Summary:
+def serve_event(
+    event: EventConfig,
+    interruption: Interruption,
+    policy: HungerPolicy | None,
+    watch: Watch,
+    *,
+    until_closed: bool = False,
+) -> Summary:
     """Serve one queue until the policy or `interruption` ends it, and tell what came of it."""
     store = open_store(event)
     hooks = Hooks(event, os.environ)
-    dispatcher = _dispatcher(event, store, interruption, policy, watch, hooks)
+    is_closed = partial(_has_closed, open_catalogue(event), event.name) if until_closed else None
+    dispatcher = _dispatcher(event, store, interruption, policy, watch, hooks, is_closed=is_closed)
     console.say(f"serving {event.name}: {event.dispatcher.n_workers} at a time")
     with hooks:
         summary = dispatcher.serve()
@@ -119,6 +134,7 @@ def _dispatcher(
     watch: Watch,
     hooks: Hooks,
     on: Hosts | None = None,
+    is_closed: Callable[[], bool] | None = None,
 ) -> Dispatcher:
     outputs = stack.outputs_of(event)
     observe = watch.observer(event, partial(open_catalogue(event).counts, event.name), hooks)
@@ -138,7 +154,13 @@ def _dispatcher(
         observe=observe,
         hunger_policy=policy,
         sweep=make_sweep(event, outputs=outputs, interruption=interruption, observe=observe),
+        is_closed=is_closed or (lambda: False),
     )
+
+
+def _has_closed(catalogue: Catalogue, event: str) -> bool:
+    window = catalogue.window(event)
+    return window is not None and window.closes_at is not None and window.closes_at <= now()
 
 
 def policy_of(asked: str | None) -> HungerPolicy | None:

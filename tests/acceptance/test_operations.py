@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -57,6 +59,16 @@ def test_without_an_event_every_open_one_is_served_and_told_as_json(house: Deplo
     followed = fine(house.invoke("logs", *NAMED, "--follow"))
     assert "Traceback" in followed.out
     assert "blue/raises is training_error" in followed.err
+
+
+def test_what_was_submitted_in_time_is_run_after_the_close_and_the_loop_is_done_then(house: Deployment) -> None:
+    fine(house.invoke("retry", *NAMED))
+    for name in ("iris", "second"):
+        with closing(sqlite3.connect(house.folder / ".rampart" / f"{name}.db")) as database, database:
+            database.execute("UPDATE events SET closing_timestamp = '2026-01-01 00:00:00.000000'")
+    served = fine(house.invoke("train-loop", "--hunger-policy", "sleep"))
+    assert "iris: 0 scored, 1 failed" in served.err
+    assert "second is not served: it is closed and nothing is left in its queue" in served.err
 
 
 def test_a_doctor_tells_all_that_is_wrong_and_fails_by_it(house: Deployment) -> None:

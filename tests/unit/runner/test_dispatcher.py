@@ -47,6 +47,7 @@ def dispatcher(
     seen: list[Progress] | None = None,
     sweep: Sweep | None = None,
     limit: Callable[[], int | None] = lambda: None,
+    is_closed: Callable[[], bool] = lambda: False,
 ) -> Dispatcher:
     watch: list[Progress] = [] if seen is None else seen
     return Dispatcher(
@@ -61,6 +62,7 @@ def dispatcher(
         ),
         sweep=sweep,
         limit=limit,
+        is_closed=is_closed,
         store=queue,
         hosts=hosts,
         interruption=interruption or Interruption(),
@@ -77,6 +79,14 @@ def test_with_hunger_policy_exit_every_waiting_submission_is_run_before_the_end(
     assert [failed.work.submission_id for failed in sorted(queue.failed, key=lambda f: f.work.submission_id)] == list(
         range(1, 8)
     )
+
+
+def test_an_event_that_closed_ends_when_all_that_was_submitted_in_time_has_run() -> None:
+    closed = iter([False, False])  # asked only when nothing is left to do
+    queue = Queue(waiting=3)
+    made = dispatcher(queue, NoHosts(), policy=HungerPolicy.NONE, is_closed=lambda: next(closed, True))
+    assert made.serve().failed == 3
+    assert next(closed, True)
 
 
 def test_no_more_than_n_workers_run_at_a_time() -> None:
