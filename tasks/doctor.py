@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, command
 
 _FAULT_SUITE = Path(__file__).resolve().parent.parent / "tests" / "faults"
+_END_OF_A_TEST = re.compile(r"::test_(?P<name>\w+)(\[(?P<which>.*)\])? (?P<outcome>PASSED|FAILED|ERROR|SKIPPED)")
+_OUTCOMES = {"PASSED": "ok", "FAILED": "failed", "ERROR": "failed", "SKIPPED": "skipped"}
+_OUTCOME_STYLES = {"ok": "green", "failed": "red", "skipped": "yellow"}
 _STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
@@ -64,7 +68,26 @@ def _chaos() -> int:
         raise ToolMissing("pytest is not installed here", hint="make install brings it")
     console.say("killing dispatchers and hosts of a rehearsal; this takes some minutes ...")
     argv = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", str(_FAULT_SUITE)]
-    return subprocess.run(argv, cwd=_FAULT_SUITE.parent.parent, check=False).returncode
+    others: list[str] = []
+    with subprocess.Popen(argv, cwd=_FAULT_SUITE.parent.parent, stdout=subprocess.PIPE, text=True) as suite:
+        for line in suite.stdout or ():
+            ended = outcome_in(line)
+            if ended is None:
+                others.append(line.rstrip())
+            else:
+                console.result(f"{ended[0]:<8} {ended[1]}", style=_OUTCOME_STYLES[ended[0]])
+    if suite.returncode:
+        console.result("\n".join(others))
+    return suite.returncode
+
+
+def outcome_in(line: str) -> tuple[str, str] | None:
+    """How a test ended, and the sentence it holds us to; None where the line tells of no test's end."""
+    ended = _END_OF_A_TEST.search(line)
+    if ended is None:
+        return None
+    sentence = ended["name"] + (f" ({ended['which']})" if ended["which"] else "")
+    return _OUTCOMES[ended["outcome"]], sentence.replace("_", " ")
 
 
 def _counted(count: int, what: str) -> str:
