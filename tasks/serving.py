@@ -18,6 +18,7 @@ from tasks.watching import Watch
 
 _log = logging.getLogger(__name__)
 _LOOK_AGAIN_S = 60.0
+_PAUSED = "it is paused; when what paused it is mended: invoke resume --event {name}"
 
 
 def serve_open_events(
@@ -26,7 +27,8 @@ def serve_open_events(
     """Serve until a signal, or until every event that was served has ended by its hunger policy; then exit.
 
     An event whose file, database or window allows it only later is taken up within a minute. One that is closed, or
-    closes meanwhile, is served until its queue is empty: what was submitted in time is run.
+    closes meanwhile, is served until its queue is empty: what was submitted in time is run. One that is
+    paused is taken up again when it was resumed, unless all are to end when their queues are empty.
     """
     house = _House(config, local, training.policy_of(hunger_policy), watch)
     with training.stopped_by_signals(house.interruption, terminate=terminate):
@@ -59,6 +61,7 @@ class _House:
         self._not_before: dict[str, float] = {}
         self._to_open: set[str] = set()
         self._told: set[str] = set()
+        self._paused: set[str] = set()
 
     def run(self) -> None:
         """Take up events as they open, until there is nothing left to wait for."""
@@ -82,7 +85,8 @@ class _House:
 
     def _is_done(self) -> bool:
         is_idle = not any(map(self._is_served, self._threads))
-        return is_idle and (self._policy is HungerPolicy.EXIT or (bool(self._ended) and not self._to_open))
+        waits = self._to_open | self._paused
+        return is_idle and (self._policy is HungerPolicy.EXIT or (bool(self._ended) and not waits))
 
     def _try(self, name: str) -> None:
         """Serve an event if it may be served now; say once why not."""
@@ -99,7 +103,7 @@ class _House:
             self._broke(name, error)
             return
         if why_not:
-            self._say_once(f"{name} is not served: {why_not}")
+            self._say_once(_not_served(name, why_not))
             return
         run = copy_context().run  # hints are to be for the cloud that was asked for there too
         thread = threading.Thread(target=run, args=(self._serve, name, event), name=f"serve-{name}", daemon=True)
@@ -109,6 +113,11 @@ class _House:
     def _why_not(self, event: EventConfig, at: datetime) -> str:
         """Why an event is not served, empty where it is."""
         catalogue = open_catalogue(event)
+        if event.name in self._paused:
+            if catalogue.counts(event.name).is_paused:
+                return _PAUSED.format(name=event.name)
+            self._paused.discard(event.name)
+            self._told.discard(_not_served(event.name, _PAUSED.format(name=event.name)))
         window = catalogue.window(event.name)
         self._to_open.discard(event.name)
         if window is None:
@@ -126,6 +135,12 @@ class _House:
         try:
             summary = training.serve_event(event, self.interruption, self._policy, self._watch, until_closed=True)
             self.failed |= bool(summary.unexpected)
+            if summary.paused and self._policy is not HungerPolicy.EXIT:
+                self._paused.add(name)
+                return
+            if summary.paused:
+                self.failed = True
+                self._say_once(_not_served(name, _PAUSED.format(name=name)))
             self._ended.add(name)
         except Exception as error:
             self._broke(name, error)
@@ -145,3 +160,7 @@ class _House:
         if text not in self._told:
             self._told.add(text)
             console.say(text, style="yellow")
+
+
+def _not_served(name: str, why_not: str) -> str:
+    return f"{name} is not served: {why_not}"
