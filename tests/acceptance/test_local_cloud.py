@@ -63,7 +63,10 @@ def aws(house: Deployment, *words: str) -> Answer:
 
 
 def submit(house: Deployment, name: str, *, code: str) -> None:
-    path = f"{KIT}/submissions/{code}"
+    submit_folder(house, name, f"{KIT}/submissions/{code}")
+
+
+def submit_folder(house: Deployment, name: str, path: str) -> None:
     answer = house.invoke("submit", "--team", "blue", "--submission", name, "--path", path, "--local")
     assert answer.exit_code == 0, answer
 
@@ -84,8 +87,12 @@ def host_it_runs_on(loop: subprocess.Popen[str]) -> str:
 
 
 def row_of(house: Deployment, name: str) -> dict[str, object]:
-    rows = json.loads(house.invoke("status", "--json", "--local").out)
-    return next(row for row in rows if row["submission"] == name)
+    return next(row for row in statuses(house) if row["submission"] == name)
+
+
+def statuses(house: Deployment) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = json.loads(house.invoke("status", "--json", "--local").out)
+    return rows
 
 
 def launch_by_hand(house: Deployment) -> tuple[str, str]:
@@ -125,6 +132,37 @@ def test_a_submission_is_trained_on_a_host_of_its_own_and_ranked(house: Deployme
     assert "blue/trees does not wait: it is scored" in again.err
     assert "invoke status --event iris --local" in again.err
     assert not (house.folder / "events" / "iris" / "logs").exists()  # a rehearsal's results lie with the rehearsal
+
+
+SLOW = """
+import time
+from sklearn.dummy import DummyClassifier
+
+def get_estimator():
+    time.sleep(1)  # long enough to be killed in; what is asserted does not depend on it
+    return DummyClassifier(strategy="prior")
+"""
+
+
+def test_a_killed_train_loop_is_replaced_by_the_next_and_nothing_is_run_or_recorded_twice(house: Deployment) -> None:
+    slow = house.folder / "slow"
+    slow.mkdir()
+    (slow / "estimator.py").write_text(SLOW, encoding="utf-8")
+    names = ("one", "two", "three")  # one more than run at a time
+    for name in names:
+        submit_folder(house, name, str(slow))
+    loop = house.start("train-loop", "--local", "--hunger-policy", "exit")
+    hosts = {host_it_runs_on(loop), host_it_runs_on(loop)}
+    os.killpg(loop.pid, signal.SIGKILL)
+    loop.communicate(timeout=60)
+    again = house.invoke("train-loop", "--local", "--hunger-policy", "exit")
+    assert again.exit_code == 0, again
+    rows = {str(row["submission"]): row for row in statuses(house)}
+    assert [(rows[name]["state"], rows[name]["attempt"]) for name in names] == [("scored", 1)] * 3, again
+    assert hosts < {rows[name]["host_id"] for name in names}
+    board = json.loads(house.invoke("leaderboard", "--json", "--local").out)
+    assert sorted(row["submission"] for row in board if row["submission"] in names) == sorted(names)
+    assert json.loads(house.invoke("hosts", "--json", "--local").out) == []
 
 
 def test_a_run_whose_instance_is_terminated_begins_anew_and_ctrl_c_leaves_no_instance(house: Deployment) -> None:
