@@ -31,6 +31,7 @@ SUBMISSIONS = {
     "hungry": "eats_memory",
 }
 RUN_TIMEOUT_S = 12
+KEPT_RUN_TIMEOUT_S = 40  # of what is tried by hand: time enough to kill what serves it
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -93,11 +94,23 @@ def _report(event: EventConfig) -> None:
 
 
 def _stay(cloud: LocalCloud, event: EventConfig) -> None:
-    console.result(as_exports(cloud.environment).rstrip())
+    patience = {"RAMPART_TIMEOUT_S": str(KEPT_RUN_TIMEOUT_S)}
+    console.result(as_exports(cloud.environment | patience).rstrip())
     console.say("the cloud stays up until Ctrl-C; in another shell, with the lines above:")
-    console.say(f"  invoke status --event {event.path}")
-    console.say("  aws ec2 describe-instances")
+    for line in _to_try(event):
+        console.say(f"  {line}")
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
         console.say("ending")
+
+
+def _to_try(event: EventConfig) -> tuple[str, ...]:
+    named = f"--event {event.path}"
+    source = event.ramp.kit_dir / "submissions" / "never_ends"
+    return (
+        f"invoke status {named}",
+        "aws ec2 describe-instances",
+        f"invoke submit {named} --team red --submission again --path {source}",
+        f"invoke train-loop {named} --hunger-policy exit    # kill -9 it, and start it again",
+    )

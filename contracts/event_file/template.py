@@ -64,9 +64,12 @@ ramp:
 worker:
   worker_type: aws                    # an EC2 host for each submission; `conda` runs them on this machine
   instance_type: t3.medium
-  use_spot_instance: false            # cheaper hosts that AWS may take back
+  use_spot_instance: false            # cheaper hosts that AWS may take back: finished folds are kept
   timeout: 7200                       # seconds a submission may run
   memory_limit_mib: 2048              # a submission that takes more is ended, and told so
+  # hooks:                            # commands run on this machine after the fact; what they are told is in RAMPART_*
+  #   update_leaderboards: make leaderboards
+  #   failed_training: bin/tell-team
   # With worker_type: conda
   # conda_env: ramp-iris              # a conda environment by its name; for a virtual environment instead:
   # env: venv
