@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.stub_host import LAYOUT
 from clients import ssh
+from clients.keepalive import Keepalive
 from contracts.event import Dispatcher as DispatcherSettings
 from contracts.event import EventConfig, HungerPolicy
 from contracts.work import Claimed, HostAddress, Provisioned
@@ -42,7 +43,7 @@ class OneStub:
         return Provisioned(claimed, host, LAYOUT)
 
     def connect(self, provisioned: Provisioned) -> Transport:
-        return ssh.connect(provisioned.host, timeout_s=300)
+        return ssh.connect(provisioned.host, keepalive=Keepalive(answer_s=300))
 
     def is_gone(self, provisioned: Provisioned) -> bool:  # noqa: ARG002 - a stub lives as long as the measurement
         return False

@@ -10,12 +10,13 @@ class Keepalive:
     """Times are in seconds.
 
     A line that is idle for `every_s` is asked for an answer; a host from which not a byte has come for `silence_s`
-    counts as lost. Whoever waits for bytes looks up every `look_s`: paramiko's own 0.1 s costs a core for some
-    thousand idle connections.
+    counts as lost; one that is dialled has `answer_s` for each step of it. Whoever waits for bytes looks up every
+    `look_s`: paramiko's own 0.1 s costs a core for some thousand idle connections.
     """
 
     every_s: float = 5.0
     silence_s: float = 15.0
+    answer_s: float = 20.0
     look_s: float = 3.0
 
 

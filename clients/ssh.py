@@ -30,13 +30,7 @@ _CHUNK_BYTES = 64 * 1024
 _LOG_CHANNEL = "clients.ssh.wire"
 
 
-def connect(
-    host: HostAddress,
-    *,
-    ssh_config: Path | None = None,
-    timeout_s: float = 20.0,
-    keepalive: Keepalive = KEEPALIVE,
-) -> SshTransport:
+def connect(host: HostAddress, *, ssh_config: Path | None = None, keepalive: Keepalive = KEEPALIVE) -> SshTransport:
     """Open a connection; `ssh_config` may give the host another HostName, Port or ProxyCommand.
 
     Raises HostKeyRefused, HostUnreachable or KeyFileInvalid. Nothing is read from ~/.ssh, no agent is asked.
@@ -46,7 +40,7 @@ def connect(
     check_key_file(host.key_path)
     # what goes wrong on the wire is raised; paramiko's own log would print it a second time, with a traceback
     logging.getLogger(_LOG_CHANNEL).setLevel(logging.CRITICAL + 1)
-    connection = _PinnedConnection(host, ssh_config, timeout_s, keepalive)
+    connection = _PinnedConnection(host, ssh_config, keepalive)
     connection.open()
     return SshTransport(connection, host, keepalive.silence_s)
 
@@ -161,7 +155,7 @@ class _Command:
 class _PinnedConnection(Connection):  # type: ignore[misc]  # Fabric has no types
     """A Fabric connection that trusts one host key and nothing else (Fabric itself accepts any key)."""
 
-    def __init__(self, host: HostAddress, ssh_config: Path | None, timeout_s: float, keepalive: Keepalive) -> None:
+    def __init__(self, host: HostAddress, ssh_config: Path | None, keepalive: Keepalive) -> None:
         config = Config(lazy=True, ssh_config=_read_ssh_config(ssh_config))
         super().__init__(
             host.address,
@@ -170,7 +164,7 @@ class _PinnedConnection(Connection):  # type: ignore[misc]  # Fabric has no type
             config=config,
             connect_kwargs={"key_filename": [str(host.key_path)]},
         )
-        self._set(pinned=host, patience_s=timeout_s, keepalive=keepalive)
+        self._set(pinned=host, keepalive=keepalive)
 
     def open(self) -> None:
         """Connect with the pinned key only; raises HostKeyRefused or HostUnreachable."""
@@ -185,13 +179,13 @@ class _PinnedConnection(Connection):  # type: ignore[misc]  # Fabric has no type
                     self.host,
                     self.port,
                     self.user,
-                    sock=self.open_gateway() if self.gateway else _dial(self.host, self.port, self.patience_s),
+                    sock=self.open_gateway() if self.gateway else _dial(self.host, self.port, self.keepalive.answer_s),
                     key_filename=self.connect_kwargs["key_filename"],
                     allow_agent=False,
                     look_for_keys=False,
-                    timeout=self.patience_s,
-                    banner_timeout=self.patience_s,
-                    auth_timeout=self.patience_s,
+                    timeout=self.keepalive.answer_s,
+                    banner_timeout=self.keepalive.answer_s,
+                    auth_timeout=self.keepalive.answer_s,
                     transport_factory=OrderlyTransport,
                 )
             except BaseException:

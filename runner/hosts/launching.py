@@ -32,7 +32,11 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class LaunchDoors:
-    """What launching needs from the outside. `surplus` is given instances that no run holds."""
+    """What launching needs from the outside.
+
+    `expect` is given each instance as soon as a run holds it, and `hosts_up` counts it from then on; `surplus` is given
+    those that no run holds.
+    """
 
     instances: Instances
     launches: Launches
@@ -40,6 +44,7 @@ class LaunchDoors:
     now: Callable[[], datetime]
     clock: Callable[[], float]
     hosts_up: Callable[[], int]
+    expect: Callable[[str], None]
     surplus: Callable[[Sequence[str]], None]
 
 
@@ -128,6 +133,8 @@ class Launching:
         doors.launches.intend([one.work for one in runs], launch)
         answer = self._answer(request)
         placed = self._handed_out(launch, answer)
+        for instance_id in placed.values():
+            doors.expect(instance_id)
         return {name: Placed(found, key.public) for name, found in placed.items()}, answer.refusals
 
     def _answer(self, request: LaunchRequest, *, again: bool = False) -> LaunchAnswer:

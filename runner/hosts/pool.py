@@ -58,6 +58,7 @@ class Ec2Hosts:
             now=now,
             clock=clock,
             hosts_up=lambda: len(self._watch.expected()),
+            expect=self._watch.expect,
             surplus=self._end_surplus,
         )
         self._launching = Launching(settings, doors, tempo)

@@ -50,12 +50,12 @@ def rehearse_on_cloud(ground: Ground, tmp_path: Path) -> Iterator[Rehearse]:
     """Make an event on the shared local cloud, in a stack of its own; otherwise as `rehearse`. Faults end with it."""
     made: list[Rehearsal] = []
 
-    def make(job: Job = STAND_IN, *, spot: bool = False, **settings: Any) -> Rehearsal:
+    def make(job: Job = STAND_IN, *, spot: bool = False, zones: int = 1, **settings: Any) -> Rehearsal:
         name = f"faults_{next(_NUMBERS)}"
         market = f"use_spot_instance: {str(spot).lower()}"
         worker = f"worker_type: aws, key_path: {ground.cloud.key_path}, boot_timeout_s: 30, {market}"
         event = rehearsal.open_event(tmp_path, name, worker, job, **settings)
-        made.append(Rehearsal(tmp_path, event, ground.stack(name, job), job))
+        made.append(Rehearsal(tmp_path, event, ground.stack(name, job, zones=zones), job))
         return made[-1]
 
     yield make

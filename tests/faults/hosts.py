@@ -70,21 +70,23 @@ class Ground:
     outputs: StackOutputs
     _images: dict[str, str] = field(default_factory=dict)
 
-    def stack(self, name: str, job: jobs.Job) -> StackHosts:
-        """Give an event a stack of its own."""
+    def stack(self, name: str, job: jobs.Job, *, zones: int = 1) -> StackHosts:
+        """Give an event a stack of its own, in so many zones."""
         if job.name not in self._images:
             self._images[job.name] = jobs.make_image(job, self.cloud)
-        outputs = self.outputs.model_copy(update={"stack": name, "event": name})
+        own = {"stack": name, "event": name, "subnet_ids": self.outputs.subnet_ids[:zones]}
+        outputs = self.outputs.model_copy(update=own)
         return StackHosts(self.cloud, outputs, self._images[job.name])
 
 
 def prepared(cloud: Cloud) -> Ground:
     """Declare what `infra` would."""
     ec2 = cloud.client("ec2")
-    subnet = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"][0]
-    group = _default_group(ec2, subnet["VpcId"])
+    subnets = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
+    vpc_id = subnets[0]["VpcId"]
+    group = _default_group(ec2, vpc_id)
     outputs = StackOutputs(
-        stack="", event="", region=DEFAULT_REGION, vpc_id=subnet["VpcId"], subnet_ids=(subnet["SubnetId"],),
+        stack="", event="", region=DEFAULT_REGION, vpc_id=vpc_id, subnet_ids=tuple(one["SubnetId"] for one in subnets),
         security_group_id=group, key_name=KEY_NAME, launch_template_id=_template(ec2, group), image_pipeline_arn="",
         image_name="of-the-tests",
     )  # fmt: skip

@@ -116,6 +116,15 @@ class Rehearsal:
         for one in alive:
             one.await_end()
 
+    def attempts(self) -> list[tuple[Any, ...]]:
+        """Every run there ever was, as (attempt, how it ended, why)."""
+        return self.rows("SELECT attempt, stage, cause FROM rampart_runs ORDER BY submission_id, attempt")
+
+    def waiting(self) -> list[str]:
+        """Why submissions that are held back wait, as `invoke status` says it."""
+        rows = self.catalogue.submissions(self.event.name)
+        return [row.held for row in rows if row.state == "new" and row.held]
+
     def trainings(self) -> Counter[str]:
         """How often a stand-in has begun each submission's training, by its key; hosts that are gone are forgotten."""
         if self.hosts is not None:

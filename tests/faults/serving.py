@@ -25,7 +25,7 @@ from tests.faults.troubles import Trouble
 _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENCE = Patience(budget=Budget(first_wait_s=0.2))
 TEMPO = Tempo(notice=0.3, first_retry=0.5, longest_retry=2.0)
-KEEPALIVE = Keepalive(every_s=1.0, silence_s=4.0, look_s=0.5)
+KEEPALIVE = Keepalive(every_s=1.0, silence_s=4.0, answer_s=4.0, look_s=0.5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def test_a_run_whose_job_was_lost_is_run_again_and_three_losses_are_the_platform
         (job,) = event.event.state_dir.rglob(f"here-1-{attempt}")
         os.kill(int((Path(job) / "supervisor").read_text()), signal.SIGKILL)
     event.dispatcher().await_end()
-    assert event.rows("SELECT attempt, stage, cause FROM rampart_runs ORDER BY attempt") == [
+    assert event.attempts() == [
         (1, "requeued", "host-lost"),
         (2, "requeued", "host-lost"),
         (3, "failed", "host-lost"),

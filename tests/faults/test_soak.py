@@ -7,24 +7,29 @@ import random
 import time
 from collections import Counter
 
+from localcloud.injections import Throttle
 from tests.faults import jobs, killing
 from tests.faults.conftest import Rehearse
+from tests.faults.jobs import STAND_IN
 
 SUBMISSIONS = int(os.environ.get("RAMPART_SOAK", "40"))
 SEED = int(os.environ.get("RAMPART_SOAK_SEED", "20261121"))
-KILLS_EACH = 5 if SUBMISSIONS >= 100 else 2
+IS_LONG = SUBMISSIONS >= 100
+KILLS_EACH = 5 if IS_LONG else 2
+THROTTLED = 0.1
 
 
-def test_with_dispatchers_killed_and_hosts_lost_at_random_every_submission_ends_and_is_recorded_once(
+def test_with_dispatchers_killed_hosts_lost_and_calls_refused_at_random_every_submission_ends_and_is_recorded_once(
     rehearse_on_cloud: Rehearse,
 ) -> None:
     chance = random.Random(SEED)
     print(f"{SUBMISSIONS} submissions, seed {SEED}")
-    event = rehearse_on_cloud(job=jobs.iris(), n_workers=2)
+    event = rehearse_on_cloud(job=jobs.iris() if IS_LONG else STAND_IN, n_workers=2)
     hosts = event.hosts
     assert hosts is not None
     event.submit(*(f"s{number}" for number in range(SUBMISSIONS - 1)))
     event.submit("the_last", code=event.job.waits)
+    hosts.cloud.local.inject(Throttle(fraction=THROTTLED, seed=SEED))
     lost: list[str] = []
 
     def lose_a_host() -> None:

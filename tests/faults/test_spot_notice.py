@@ -33,6 +33,5 @@ def test_on_a_spot_notice_finished_folds_come_home_and_the_next_run_trains_only_
     (first,) = event.hosts.live()
     event.hosts.cloud.local.spot_notice(first)
     dispatcher.await_end()
-    runs = event.rows("SELECT attempt, stage, cause FROM rampart_runs ORDER BY attempt")
-    assert runs == [(1, "requeued", "spot-reclaimed"), (2, "scored", None)]
+    assert event.attempts() == [(1, "requeued", "spot-reclaimed"), (2, "scored", None)]
     assert event.log_of(submission_id).count("finished by an earlier run") == 1

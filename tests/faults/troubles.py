@@ -6,7 +6,9 @@ import errno
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
@@ -17,9 +19,9 @@ from botocore.httpsession import URLLib3Session
 from clients.aws.ec2 import Ec2
 from clients.keys import new_host_key
 from contracts.errors import HostUnreachable
-from contracts.work import HostAddress, Work
+from contracts.work import Finished, HostAddress, Scored, Work
 from runner.progress import Stage
-from runner.stages import tar_reader
+from runner.stages import pull, tar_reader
 from runner.store import SqlStore
 
 Wrapped = Callable[..., Any]
@@ -40,6 +42,8 @@ class Trouble(StrEnum):
     DISK_FULL = "there is no room for the first result that is pulled"
     NO_HOST_ANSWERS = "hosts are up as EC2 sees it, and nobody can connect to them"
     NO_PATIENCE_WITH_LOCKS = "a database that somebody else has locked counts as lost within the second"
+    TRANSFER_CUT = "the connection breaks halfway through the first result that is pulled"
+    LATE_TO_RECORD = "the result is not written down before somebody makes the file `late` beside the predictions"
     IMPOSTOR = "the first host shows another key than the one it was given"
 
 
@@ -70,6 +74,19 @@ def _dies_after(kind: type, verb: str, *, when: Callable[[Any], bool] = lambda _
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
     signal.pause()  # until it is delivered
+
+
+def _keep_results_back() -> None:
+    """Halt the one thread only: a whole process that stands still may hold a lock on SQLite."""
+
+    def record(original: Wrapped, store: SqlStore, scored: Scored) -> Any:
+        predictions = scored.pulled.finished.launched.pushed.provisioned.claimed.work.predictions_dir
+        logging.getLogger(__name__).warning("a result is kept back")
+        while not (predictions.parent / "late").exists():
+            time.sleep(0.02)
+        return original(store, scored)
+
+    _wrap(SqlStore, "record_scored", record)
 
 
 def _wrap(holder: Any, name: str, wrapped: Wrapped) -> None:
@@ -142,6 +159,38 @@ def _give_up_on_locks_soon() -> None:
     database._BUSY_TIMEOUT_MS = 100
 
 
+def _cut_the_first_transfer() -> None:
+    """Hang up in the midst of it, on our side: what the connection does then is its own."""
+    cut: list[str] = []
+
+    def pull_from(original: Wrapped, finished: Finished, transport: Any, *args: Any) -> Any:
+        if cut:
+            return original(finished, transport, *args)
+        cut.append("once")
+        logging.getLogger(__name__).warning("a transfer is cut")
+        return original(finished, _HangsUp(transport), *args)
+
+    _wrap(pull, "pull", pull_from)
+
+
+class _HangsUp:
+    """A connection that gives half of the first piece it receives, and is closed then."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    @contextmanager
+    def receive(self, argv: Sequence[str]) -> Iterator[Iterator[bytes]]:
+        with self._transport.receive(argv) as chunks:
+            yield self._halved(chunks)
+
+    def _halved(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        first = next(chunks)
+        yield first[: len(first) // 2]
+        self._transport.close()
+        yield from chunks
+
+
 _ARMED: dict[Trouble, Callable[[], None]] = {
     Trouble.KILLED_AFTER_CLAIM: _dies_after(SqlStore, "claim", when=bool),
     Trouble.KILLED_BEFORE_LAUNCH: _dies_before(Ec2, "launch"),
@@ -155,5 +204,7 @@ _ARMED: dict[Trouble, Callable[[], None]] = {
     Trouble.DISK_FULL: _fill_the_disk_once,
     Trouble.NO_HOST_ANSWERS: _answer_nobody,
     Trouble.NO_PATIENCE_WITH_LOCKS: _give_up_on_locks_soon,
+    Trouble.TRANSFER_CUT: _cut_the_first_transfer,
+    Trouble.LATE_TO_RECORD: _keep_results_back,
     Trouble.IMPOSTOR: _expect_another_key_once,
 }

@@ -13,6 +13,7 @@ import pytest
 
 from clients import ssh
 from clients.aws.ec2 import Ec2
+from clients.keepalive import Keepalive
 from clients.keys import new_host_key
 from contracts.errors import BootTimeout, CloudError, HostKeyRefused, HostUnreachable
 from contracts.work import Claimed, HostAddress, Work
@@ -113,4 +114,6 @@ def test_a_terminated_instance_is_gone_and_one_nobody_knows_too(ec2: Ec2, cloud:
 def test_a_closed_address_is_unreachable_at_once(cloud: Cloud) -> None:
     _, key = new_host_key()
     with pytest.raises(HostUnreachable):
-        ssh.connect(HostAddress("i-1", "127.77.77.77", "ubuntu", 9, key, cloud.key_path), timeout_s=5)
+        ssh.connect(
+            HostAddress("i-1", "127.77.77.77", "ubuntu", 9, key, cloud.key_path), keepalive=Keepalive(answer_s=5)
+        )

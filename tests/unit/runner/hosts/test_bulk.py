@@ -33,13 +33,15 @@ def launching(instances: MemoryInstances, **changed: float) -> Launching:
     settings = LaunchSettings(
         "iris", "iris", "iris", "ami-1", "t3.medium", "ubuntu", HERE, launch_template_id="lt-1", subnet_ids=("a", "b")
     )
+    held: list[str] = []
     doors = LaunchDoors(
         instances=instances,
         launches=Unkept(),
         new_host_key=lambda: HostKey("PRIVATE", "ssh-ed25519 AAAA"),
         now=lambda: NOW,
         clock=lambda: 0.0,
-        hosts_up=lambda: 0,
+        hosts_up=lambda: len(held),
+        expect=held.append,
         surplus=lambda _: None,
     )
     return Launching(settings, doors, Tempo(**changed))
@@ -100,6 +102,7 @@ def test_a_capacity_for_some_gives_them_hosts_and_the_others_a_reason() -> None:
     answers = at_once(MANY, place)
     assert answers.count("VcpuLimitExceeded") == MANY - 7
     assert len({one for one in answers if one != "VcpuLimitExceeded"}) == 7
+    assert hosts.limit.now() == 7
 
 
 def test_hosts_that_are_given_back_together_are_ended_and_looked_at_together() -> None:
