@@ -69,7 +69,9 @@ def _read_private(path: Path) -> bytes:
                 raise KeyFileInvalid(f"the key file {path} can be read by others", hint=f"chmod 600 {path}")
             return file.read(_MAX_KEY_FILE_BYTES)
     except FileNotFoundError as error:
-        raise KeyFileInvalid(f"there is no key file {path}", hint="look at worker.key_path") from error
+        raise KeyFileInvalid(
+            f"there is no key file {path}", hint="worker.key_path names it; without that key, invoke up makes one"
+        ) from error
     except OSError as error:
         message = f"the key file {path} cannot be read: {error.strerror}"
         raise KeyFileInvalid(message, hint="look at worker.key_path") from error

@@ -216,7 +216,8 @@ class Dispatcher:
 
     def _note_pause(self, reason: str) -> None:
         if reason and reason != self._paused:
-            _log.warning("event %s is paused: %s", self._event, reason, extra={"action": "paused"})
+            told = "event %s is paused: %s; when it is mended: invoke resume --event %s"
+            _log.warning(told, self._event, reason, self._event, extra={"action": "paused"})
         self._paused = reason
 
     def _note_answer(self) -> None:
