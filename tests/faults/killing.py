@@ -26,12 +26,19 @@ def serve_under_fire(
     moments = sorted(chance.sample(range(len(rehearsal.states()) - 1), len(victims)))
     alive = [rehearsal.dispatcher(), rehearsal.dispatcher()]
     for moment, victim in zip(moments, victims, strict=True):
-        rehearsal.until(f"{moment} submissions have ended", lambda: ended(rehearsal) >= moment)  # noqa: B023
+        _await_ended(rehearsal, moment)
         alive[victim].kill()
         assert invariants.broken_while_it_goes_on(rehearsal) == []
         also()
         alive[victim] = rehearsal.dispatcher()
+    _await_ended(rehearsal, len(rehearsal.states()) - 1)
     rehearsal.await_end(*alive)
+
+
+def _await_ended(rehearsal: Rehearsal, count: int) -> None:
+    """Wait until so many have ended; patience begins anew with each of them."""
+    for number in range(1, count + 1):
+        rehearsal.until(f"{number} submissions have ended", lambda: ended(rehearsal) >= number)  # noqa: B023
 
 
 def ended(rehearsal: Rehearsal) -> int:

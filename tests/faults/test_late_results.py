@@ -23,7 +23,7 @@ def test_a_host_silent_for_longer_than_the_limit_is_ended_and_its_result_that_co
     # what the first has pulled lies on its own machine, and the other cannot ask the host for it
     shutil.rmtree(event.event.ramp.logs_dir)
     cut = event.hosts.cloud.local.inject(Partition(silent))
-    impatient = Patience(silence_s=0.5, budget=Budget(first_wait_s=0.2))
+    impatient = Patience(silence_s=0.0, budget=Budget(first_wait_s=0.2))
     event.dispatcher(patience=impatient).await_end()
     assert event.attempts() == [(1, "requeued", "host-lost"), (2, "scored", None)]
     scores = event.rows(_SCORES)

@@ -160,7 +160,7 @@ def _give_up_on_locks_soon() -> None:
 
 
 def _cut_the_first_transfer() -> None:
-    """Hang up in the midst of it, on our side: what the connection does then is its own."""
+    """Hang up in the midst of it."""
     cut: list[str] = []
 
     def pull_from(original: Wrapped, finished: Finished, transport: Any, *args: Any) -> Any:
@@ -188,7 +188,7 @@ class _HangsUp:
         first = next(chunks)
         yield first[: len(first) // 2]
         self._transport.close()
-        yield from chunks
+        raise HostUnreachable("the connection broke on purpose")
 
 
 _ARMED: dict[Trouble, Callable[[], None]] = {

@@ -9,7 +9,7 @@ import pytest
 
 from clients.memory import Call, MemoryHost
 from clients.memory_instances import MemoryInstances
-from contracts.errors import AskedWrongly, HostKeyRefused
+from contracts.errors import AskedWrongly
 from contracts.work import Claimed, HostAddress, Work
 from runner.workers.standing import Standing, StandingHost, host_key_in, running_instance
 
@@ -51,5 +51,5 @@ def test_a_host_key_is_read_as_ssh_writes_it(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA", "ssh-ed25519"])
 def test_a_file_without_a_host_key_is_refused(text: str) -> None:
-    with pytest.raises(HostKeyRefused, match="holds no host key"):
+    with pytest.raises(AskedWrongly, match="holds no host key"):
         host_key_in(text)
