@@ -17,12 +17,12 @@ from contracts.image import ImageReference
 from contracts.stack import StackOutputs
 from contracts.work import HostAddress, Provisioned
 from runner import process_name
+from runner.carrying.patience import PATIENCE, Patience
 from runner.dispatcher import LEASE_RENEWAL_S, Dispatcher, MakeRun, Pace
 from runner.flow import Run
 from runner.hosts import TEMPO, Ec2Hosts, HostKey, Tempo
 from runner.interruption import Interruption
 from runner.own_run import OwnRun
-from runner.patience import PATIENCE, Patience
 from runner.ports import Hosts, Launches, Limited, Sweep, Transport
 from runner.progress import CloudAsked, Observer
 from runner.store import LEASE_S, Catalogue, Database, SqlStore, Wishes, copy_event, upgrade
@@ -116,8 +116,8 @@ def make_sweep(
         return None
     from clients.aws.ec2 import Ec2
     from clients.aws.session import session_for
-    from runner.reaper import Reaper
-    from runner.sweeping import Sweeper
+    from runner.reaping.reaper import Reaper
+    from runner.reaping.sweeping import Sweeper
 
     stack = outputs.stack if outputs else event.name
     instances = Ec2(session_for(event), heard=_heard(event, observe))

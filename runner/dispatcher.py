@@ -14,10 +14,10 @@ from datetime import datetime
 from contracts.errors import LeaseLost, RampartError, StoreRefuses, StoreUnavailable
 from contracts.event import HungerPolicy
 from contracts.work import Adopted, Claimed, Failed, Scored, claimed_of
+from runner.carrying.patience import PATIENCE, Patience
 from runner.flow import Run, Surroundings
 from runner.interruption import HandedBack, Interruption, Wish
 from runner.leasing import Leases
-from runner.patience import PATIENCE, Patience
 from runner.ports import Hosts, Store, Sweep
 from runner.progress import Observer, RunEnded
 from runner.ticking import every

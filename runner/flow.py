@@ -28,16 +28,16 @@ from contracts.work import (
     claimed_of,
     provisioned_of,
 )
-from runner import salvaged
-from runner.faults import cancelled, failed_by
+from runner.carrying import salvaged
+from runner.carrying.leaving import Leaving
+from runner.carrying.patience import PATIENCE, Patience
+from runner.carrying.reaching import Reach
+from runner.carrying.recording import Recorder
 from runner.interruption import HandedBack, Interrupted, Interruption, Wish
-from runner.leaving import Leaving
-from runner.patience import PATIENCE, Patience
+from runner.judging.faults import cancelled, failed_by
+from runner.judging.retry import Again, BackToQueue
 from runner.ports import Hosts, Store, Transport
 from runner.progress import Observer, RunEnded, Stage, StageStarted
-from runner.reaching import Reach
-from runner.recording import Recorder
-from runner.retry import Again, BackToQueue
 from runner.stages import launch, pull, push, scores, wait
 
 Outcome = Scored | Failed | BackToQueue

@@ -16,8 +16,8 @@ from contracts.work import (
 )
 from runner.flow import Run, Surroundings
 from runner.interruption import Interruption, Wish
+from runner.judging.retry import BackToQueue
 from runner.progress import RunEnded, Stage
-from runner.retry import BackToQueue
 from runner.workers import driving
 from runner.workers.own import OwnWorkers
 

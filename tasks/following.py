@@ -8,9 +8,9 @@ from contracts.errors import CommandFailed, HostUnreachable
 from contracts.event import EventConfig
 from contracts.work import Launched
 from runner.app import connect_to, open_catalogue
-from runner.estimate import is_running
-from runner.following import LiveLog
 from runner.store import Catalogue, SubmissionRow
+from runner.telling.estimate import is_running
+from runner.telling.following import LiveLog
 from tasks import console, submissions
 
 _LOOK_AGAIN_S = 1.0

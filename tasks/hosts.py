@@ -29,7 +29,7 @@ def standing(event: EventConfig, instance_id: str, *, host_key_file: str | None)
     is known, or a run has the instance; HostKeyRefused or HostUnreachable where it does not answer as it should.
     """
     from runner.app import open_catalogue, standing_host
-    from runner.estimate import is_running
+    from runner.telling.estimate import is_running
 
     if event.worker.worker_type != "aws":
         hint = "leave --instance-id out, or set worker.worker_type: aws"

@@ -116,7 +116,7 @@ def list_hosts(event: str | None = None, config: str | None = None, local: bool 
 def _end_of(tags: Mapping[str, str]) -> object:
     from datetime import datetime
 
-    from runner.reaper import EXPIRES_TAG
+    from runner.reaping.reaper import EXPIRES_TAG
 
     try:
         return datetime.fromisoformat(tags[EXPIRES_TAG])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, command
 
 if TYPE_CHECKING:
-    from runner.reaper import Account, Doomed, Fate
+    from runner.reaping.reaper import Account, Doomed, Fate
 
 _LONGEST_PAUSE_S = 3600
 
@@ -43,7 +43,7 @@ def reap(
 
     Example: invoke reap --stack iris --region eu-west-3 --yes
     """
-    from runner.reaper import Reaper
+    from runner.reaping.reaper import Reaper
     from tasks import console
 
     pause_s = _seconds(interval_s)
@@ -113,7 +113,7 @@ def _tell(marked: Sequence[Doomed], *, as_json: bool) -> None:
 
 def _close(fates: Sequence[Fate], target: _Target, *, as_json: bool) -> None:
     from contracts.errors import RampartError
-    from runner.reaper import Outcome
+    from runner.reaping.reaper import Outcome
     from tasks import console
 
     rows = [_row(fate.doomed) | {"outcome": str(fate.outcome), "problem": fate.problem} for fate in fates]

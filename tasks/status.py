@@ -8,8 +8,8 @@ from typing import Any
 
 from contracts.event import EventConfig
 from runner.app import now, open_catalogue
-from runner.estimate import is_running, starts_in_s
 from runner.store import EventReport, SubmissionRow
+from runner.telling.estimate import is_running, starts_in_s
 from tasks import console
 
 _SOON_S = 5.0

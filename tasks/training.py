@@ -17,10 +17,10 @@ from contracts.event import EventConfig, HungerPolicy
 from contracts.work import Failed, Scored
 from runner.app import make_dispatcher, make_hosts, make_sweep, now, open_catalogue, open_store
 from runner.dispatcher import Dispatcher, Summary
-from runner.hooks import Hooks
 from runner.interruption import Interruption, Wish
 from runner.ports import Hosts
 from runner.store import Catalogue, SqlStore, SubmissionRow
+from runner.telling.hooks import Hooks
 from tasks import console, images, stack, submissions
 from tasks.watching import Watch
 

@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from contracts.errors import AskedWrongly
 from contracts.event import EventConfig
 from contracts.work import Failed, Scored, Work
-from runner import json_log, metrics_server
-from runner.json_log import JsonLines
-from runner.metrics import Metrics
 from runner.progress import Observer, Progress, RunEnded, Stage, StageStarted
-from runner.secrets import secrets_of
 from runner.store import EventCounts
+from runner.telling import json_log, metrics_server
+from runner.telling.json_log import JsonLines
+from runner.telling.metrics import Metrics
+from runner.telling.secrets import secrets_of
 from tasks import console
 
 _SHOWN_AT_START = {Stage.PROVISION: "gets a host", Stage.WAIT: "runs"}

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from contracts.work import Launched, Work
-from runner import commands, salvaged
+from runner import commands
+from runner.carrying import salvaged
 from runner.ports import Transport
 from runner.stages import scores, tar_reader
 from runner.stages.tar_reader import Limits

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from contracts.work import BaggedScores, Blame, Cause, Failed, FoldScores, JobEnd, Pulled, Scored, Work
-from runner.blame import judge
 from runner.clip import clipped
+from runner.judging.blame import judge
 
 _MAX_CSV_BYTES = 2**20
 _MAX_TIME_BYTES = 64

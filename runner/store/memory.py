@@ -15,8 +15,8 @@ from contracts.errors import KitInvalid, LeaseLost, RunOver, SubmissionInvalid, 
 from contracts.event import EventConfig
 from contracts.instance import Launch
 from contracts.work import Adopted, Blame, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
-from runner import retry
-from runner.faults import cancelled
+from runner.judging import retry
+from runner.judging.faults import cancelled
 from runner.kit import KitDescription
 from runner.progress import Stage
 from runner.store import journal

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from runner import retry
 from runner.clip import clipped
+from runner.judging import retry
 from runner.store.own_tables import event_states
 
 

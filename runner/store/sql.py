@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, insert, update
 from contracts.event import EventConfig
 from contracts.instance import Launch
 from contracts.work import Adopted, Blame, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
-from runner.faults import cancelled
+from runner.judging.faults import cancelled
 from runner.progress import Stage
 from runner.store import claiming, holds, journal, launching, leases, pausing, results, run_rows
 from runner.store.database import Database

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, delete, func, select, update
 
 from contracts.errors import AskedWrongly, UnknownName
-from runner.faults import CANCELLED
+from runner.judging.faults import CANCELLED
 from runner.store import results
 from runner.store.claiming import check_event
 from runner.store.database import Database

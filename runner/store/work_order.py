@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.event import EventConfig
 from contracts.work import Work
-from runner import salvaged
+from runner.carrying import salvaged
 
 
 def work_order(

@@ -15,10 +15,10 @@ from contracts.event_file import load_event
 from contracts.image import ImageReference
 from contracts.stack import StackOutputs
 from runner import app
+from runner.carrying.patience import Patience
 from runner.hosts import Tempo
 from runner.interruption import Interruption
-from runner.patience import Patience
-from runner.retry import Budget
+from runner.judging.retry import Budget
 from tests.faults import troubles
 from tests.faults.troubles import Trouble
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from clients.memory_instances import MemoryInstances
 from contracts.instance import Instance
-from runner.reaper import Outcome, Reaper
+from runner.reaping.reaper import Outcome, Reaper
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 OVER = (NOW - timedelta(hours=1)).isoformat()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 
 from localcloud.injections import Partition
-from runner.patience import Patience
-from runner.retry import Budget
+from runner.carrying.patience import Patience
+from runner.judging.retry import Budget
 from tests.faults.conftest import Rehearse
 from tests.faults.troubles import Trouble
 

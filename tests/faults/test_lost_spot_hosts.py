@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runner.patience import Patience
-from runner.retry import Budget
+from runner.carrying.patience import Patience
+from runner.judging.retry import Budget
 from tests.faults.conftest import Rehearse
 from tests.faults.jobs import STAND_IN
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from clients.aws.ec2 import Ec2
-from runner.reaper import Limits, Outcome, Reaper
+from runner.reaping.reaper import Limits, Outcome, Reaper
 from tests.faults.conftest import Rehearse
 from tests.faults.jobs import STAND_IN
 from tests.faults.rehearsal import Rehearsal

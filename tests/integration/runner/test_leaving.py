@@ -14,7 +14,8 @@ from clients.local import LocalTransport
 from contracts.event import EventConfig
 from contracts.event_file import load_event
 from contracts.work import Claimed, Provisioned
-from runner import app, salvaged
+from runner import app
+from runner.carrying import salvaged
 from runner.interruption import Interruption
 from runner.kit import KitDescription, ScoreType
 from runner.progress import Progress, Stage, StageStarted

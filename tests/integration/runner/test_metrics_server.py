@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from contracts.errors import AskedWrongly
-from runner import metrics_server
+from runner.telling import metrics_server
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from clients.keys import new_host_key
 from contracts.event import DEFAULT_REGION
 from contracts.instance import Instance, LaunchRequest, Pool
 from runner.host_boot import render_user_data
-from runner.reaper import Outcome, Reaper
+from runner.reaping.reaper import Outcome, Reaper
 from tasks.reaping import reap
 from tests.integration.clouds import Cloud
 from tests.integration.localcloud.test_cloud_life import until
@@ -115,7 +115,7 @@ def test_what_cannot_be_ended_is_told_and_the_command_fails(
     _launched_an_hour_ago(over, protected)
     protect = partial(cloud.client("ec2").modify_instance_attribute, InstanceId=protected.instance_id)
     protect(DisableApiTermination={"Value": True})
-    monkeypatch.setattr("runner.reaper._PAUSES_S", (0.0,))
+    monkeypatch.setattr("runner.reaping.reaper._PAUSES_S", (0.0,))
     with pytest.raises(SystemExit, match="1"):
         reap(Context(), stack="stubborn", region=DEFAULT_REGION, yes=True, interval_s="0")
     protect(DisableApiTermination={"Value": False})

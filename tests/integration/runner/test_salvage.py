@@ -13,7 +13,7 @@ import pytest
 
 from clients.local import LocalTransport
 from contracts.work import Claimed, HostAddress, HostLayout, Launched, Provisioned, Scored, Work
-from runner import salvaged
+from runner.carrying import salvaged
 from runner.stages import clean_up, launch, pull, push, salvage, scores, wait
 
 KIT = Path(__file__).parents[2] / "data" / "kits" / "four_folds"

@@ -29,9 +29,9 @@ from contracts.work import (
     HostLayout,
     Provisioned,
 )
+from runner.carrying.patience import Patience
 from runner.dispatcher import Dispatcher, Pace, Summary
 from runner.interruption import Interrupted, Interruption, Wish
-from runner.patience import Patience
 from runner.ports import Sweep
 from runner.progress import Progress, RunEnded
 from tests.unit.runner.doubles import NOW, NoHosts, Queue, claimed

@@ -14,7 +14,7 @@ import pytest
 from clients.memory import Call, MemoryHost
 from contracts.errors import AskedWrongly, CommandFailed, HostUnreachable, SubmissionInvalid
 from contracts.work import Blame, Claimed, HostAddress, HostLayout, Provisioned, Work
-from runner.faults import failed_by
+from runner.judging.faults import failed_by
 from runner.stages import push, tar_writer
 
 KEY = "submissions/submission_000000007"

@@ -11,13 +11,13 @@ from types import TracebackType
 
 from contracts.event import EventConfig
 from contracts.work import Failed, Scored, Work
-from runner import hook_process
 from runner.clip import clipped
 from runner.interruption import Interruption
 from runner.progress import Progress, RunEnded, Stage, StageStarted
-from runner.secrets import secrets_of
 from runner.stages import log_text
 from runner.store.messages import state_of
+from runner.telling import hook_process
+from runner.telling.secrets import secrets_of
 
 _log = logging.getLogger(__name__)
 LIMIT_S = 600.0

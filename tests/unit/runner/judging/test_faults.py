@@ -24,7 +24,7 @@ from contracts.errors import (
     TransferRefused,
 )
 from contracts.work import Blame, Cause, Work
-from runner.faults import failed_by
+from runner.judging.faults import failed_by
 from runner.layout import LayoutMissing
 
 HERE = Path("/nowhere")

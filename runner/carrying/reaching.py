@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from contracts.errors import CloudError, HostGone, HostKeyRefused, HostUnreachable
 from contracts.work import Provisioned
+from runner.carrying.patience import Patience
 from runner.interruption import Interrupted, Interruption
-from runner.patience import Patience
 from runner.ports import Hosts, Transport
 
 T = TypeVar("T")

@@ -30,10 +30,10 @@ from contracts.work import (
     Scored,
     Work,
 )
-from runner import hook_process
-from runner.hooks import Hooks
 from runner.interruption import Interruption
 from runner.progress import RunEnded, Stage, StageStarted
+from runner.telling import hook_process
+from runner.telling.hooks import Hooks
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 HERE = Path("/nowhere")

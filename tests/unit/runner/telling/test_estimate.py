@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runner.estimate import starts_in_s
 from runner.store import EventReport, Pause, SubmissionRow
+from runner.telling.estimate import starts_in_s
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from contracts.work import Blame, Cause, JobEnd, JobExit, Work
-from runner.blame import judge, traceback_in
+from runner.judging.blame import judge, traceback_in
 
-LOGS = Path(__file__).parents[2] / "data" / "scores" / "logs"
+LOGS = Path(__file__).parents[3] / "data" / "scores" / "logs"
 MIB = 2**20
 NOWHERE = Path("/nowhere")
 

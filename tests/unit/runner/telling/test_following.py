@@ -10,8 +10,8 @@ import pytest
 from clients.memory import Call, MemoryHost
 from contracts.errors import HostUnreachable
 from contracts.work import Claimed, HostAddress, HostLayout, Launched, Provisioned, Pushed, Work
-from runner import following
-from runner.following import LiveLog
+from runner.telling import following
+from runner.telling.following import LiveLog
 
 PYTHON = "/env/bin/python"
 AT = datetime(2026, 11, 20, tzinfo=UTC)

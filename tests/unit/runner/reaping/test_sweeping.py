@@ -11,8 +11,8 @@ from clients.memory_instances import MemoryInstances
 from contracts.errors import CloudError
 from contracts.instance import Instance
 from runner.interruption import Interrupted
-from runner.reaper import Reaper
-from runner.sweeping import Sweeper
+from runner.reaping.reaper import Reaper
+from runner.reaping.sweeping import Sweeper
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

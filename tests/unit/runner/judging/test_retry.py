@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from contracts.work import Blame, Cause
-from runner.retry import Again, Budget, Final, backoff_s, decide, pauses_event
+from runner.judging.retry import Again, Budget, Final, backoff_s, decide, pauses_event
 
 LOST_ON_A_HOST = [cause for cause in Cause if cause not in (Cause.CANCELLED, Cause.SPOT_RECLAIMED)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from contracts.work import Work
-from runner import salvaged
+from runner.carrying import salvaged
 
 
 def test_only_folders_named_as_folds_count(tmp_path: Path) -> None:

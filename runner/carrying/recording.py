@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from contracts.errors import RunOver, StoreRefuses, StoreUnavailable
 from contracts.work import Claimed, Failed, Scored
+from runner.carrying.patience import Patience
 from runner.interruption import HandedBack, Interrupted, Interruption
-from runner.patience import Patience
+from runner.judging.retry import Again, BackToQueue, decide
 from runner.ports import Store
-from runner.retry import Again, BackToQueue, decide
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.retry import BUDGET, Budget
+from runner.judging.retry import BUDGET, Budget
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from contracts.work import Blame, Cause, Failed, Work
-from runner import json_log
-from runner.json_log import JsonLines
 from runner.progress import RunEnded, Stage, StageStarted
+from runner.telling import json_log
+from runner.telling.json_log import JsonLines
 
 WORK = Work(7, "iris", "red", "one", 2, Path("/s"), Path("/l"), Path("/p"), timeout_s=60)
 

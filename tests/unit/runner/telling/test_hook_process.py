@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import hook_process
 from runner.interruption import Interruption
+from runner.telling import hook_process
 
 PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 

@@ -12,10 +12,10 @@ import pytest
 from contracts.errors import CloudError, HostGone, HostKeyRefused, HostUnreachable, SpotReclaimed
 from contracts.remote import CommandResult
 from contracts.work import Claimed, HostAddress, HostLayout, Provisioned, Work
+from runner.carrying.patience import Patience
+from runner.carrying.reaching import Reach
 from runner.interruption import Interrupted, Interruption
-from runner.patience import Patience
 from runner.ports import Transport
-from runner.reaching import Reach
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 HERE = Path("/nowhere")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from clients.memory_instances import MemoryInstances
 from contracts.errors import CloudError
 from contracts.instance import Instance
-from runner.reaper import Limits, Outcome, Reaper, doomed
+from runner.reaping.reaper import Limits, Outcome, Reaper, doomed
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PAST, FUTURE = "2026-11-20T11:00:00+00:00", "2026-11-20T13:00:00+00:00"

@@ -6,7 +6,7 @@ import logging
 
 from contracts.errors import RampartError
 from runner.interruption import Interrupted
-from runner.reaper import Doomed, Fate, Outcome, Reaper
+from runner.reaping.reaper import Doomed, Fate, Outcome, Reaper
 
 _log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from contracts.errors import StoreUnavailable
 from contracts.work import Blame, Cause, Failed, Work
-from runner.metrics import Metrics
 from runner.progress import CloudAsked, LeasesRenewed, RunEnded, Stage, StageStarted
 from runner.store import EventCounts
+from runner.telling.metrics import Metrics
 
 WORK = Work(7, "iris", "red", "one", 1, Path("/s"), Path("/l"), Path("/p"), timeout_s=60)
 COUNTS = EventCounts(waiting=3, held=1, runs_by_stage={"wait": 2}, hosts=2, orphaned=1, is_paused=True)

@@ -1,0 +1,1 @@
+"""Tell those who watch: hooks, log lines, figures, a live log."""
