@@ -53,7 +53,8 @@ def test_a_quota_lowers_how_many_run_at_a_time_to_what_was_reached_and_costs_no_
     event = rehearse_on_cloud(n_workers=3)
     assert event.hosts is not None
     event.submit("one", "two", "three", code=STAND_IN.waits)
-    event.hosts.cloud.local.inject(Quota(Market.ON_DEMAND, above=1))
+    one_more = event.hosts.on_the_whole_cloud() + 1
+    event.hosts.cloud.local.inject(Quota(Market.ON_DEMAND, above=one_more))
     dispatcher = event.dispatcher()
     event.until_training()
     event.until("the quota is met", event.waiting)
