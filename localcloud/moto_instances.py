@@ -35,6 +35,9 @@ _SHUTDOWN_INSIDE = StateReason(
 _SPOT_END = StateReason("Server.SpotInstanceTermination: Spot instance termination", "Server.SpotInstanceTermination")
 _LOST = StateReason("Server.InternalError: the machine under the instance failed", "Server.InternalError")
 
+_BY_USER = "instance-terminated-by-user"
+_ENDED_FOR = "ended_for"
+
 
 class Instances:
     """The instances of every region, by id, with the host behind each."""
@@ -50,6 +53,7 @@ class Instances:
         patches.wrap(Instance, "start", self._start)
         patches.wrap(Instance, "stop", self._stop)
         patches.wrap(Instance, "terminate", self._terminate)
+        patches.put(Instance, "state_reason", property(_state_reason, _set_state_reason))
         patches.wrap(FleetsBackend, "create_fleet", _create_fleet)
         patches.wrap(Fleet, "create_on_demand_requests", _create_on_demand_requests)
         patches.wrap(SpotInstanceRequest, "launch_instance", _launch_spot_instance)
@@ -156,19 +160,20 @@ class Instances:
                 return copy.copy(instance._state)
             self._hosts.down(instance.id)
             previous: InstanceState = original(instance)
-            spot_requests.mark(instance, "instance-terminated-by-user", state="closed")
+            if _ENDED_FOR not in vars(instance):
+                spot_requests.mark(instance, _BY_USER, state="closed")
             return previous
 
-    def _end(self, instance_id: str, reason: StateReason, spot_status: str | None = None) -> None:
+    def _end(self, instance_id: str, reason: StateReason, spot_status: str = _BY_USER) -> None:
         """Terminate an instance for another reason than its owner's wish."""
         instance = self._instances.get(instance_id)
         with self._changing:
             if instance is not None and instance.state != "terminated":
+                # whoever sees that it has ended sees why: moto tells the state before the reason
+                vars(instance)[_ENDED_FOR] = reason
                 instance.terminate()
-                instance.state_reason = reason
                 instance._reason = reason.message
-                if spot_status is not None:
-                    spot_requests.mark(instance, spot_status)
+                spot_requests.mark(instance, spot_status, state="closed")
 
     def _reset(self, original: Original, backend: EC2Backend) -> None:
         """`/moto-api/reset` forgets instances without ending them."""
@@ -309,3 +314,13 @@ def _of_spec(spec: SpotFleetLaunchSpec) -> dict[str, Any]:
         "launch_template": spec.launch_template_spec,
         "tags": spec.tag_specifications,
     }
+
+
+def _state_reason(instance: Instance) -> StateReason:
+    own = vars(instance)
+    reason: StateReason = own.get(_ENDED_FOR) or own["state_reason"]
+    return reason
+
+
+def _set_state_reason(instance: Instance, reason: StateReason) -> None:
+    vars(instance)["state_reason"] = reason
