@@ -123,11 +123,11 @@ def asyncssh_host(folder: Path) -> Iterator[SshHost]:
     async def stop(acceptor: asyncssh.SSHAcceptor) -> None:
         acceptor.close()
         await abort()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await acceptor.wait_closed()
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:  # one that ends may have begun another
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     @contextmanager
     def frozen() -> Iterator[None]:
