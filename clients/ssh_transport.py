@@ -22,7 +22,7 @@ class OrderlyTransport(paramiko.Transport):
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they come
         self._closed: set[int] = set()  # the server's numbers of channels
 
     def _send_message(self, data: paramiko.Message) -> None:
@@ -35,11 +35,11 @@ class OrderlyTransport(paramiko.Transport):
                 return
             if kind == MSG_CHANNEL_CLOSE:
                 self._closed.add(number)
-        super()._send_message(data)  # type: ignore[misc]
+        super()._send_message(data)  # type: ignore[misc]  # not in the stubs
 
     def _parse_channel_open_success(self, message: paramiko.Message) -> None:
         self._closed.discard(_number(message.asbytes(), 4))  # servers use a number again
-        super()._parse_channel_open_success(message)  # type: ignore[misc]
+        super()._parse_channel_open_success(message)  # type: ignore[misc]  # not in the stubs
 
 
 def _number(packet: bytes, at: int) -> int:
