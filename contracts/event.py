@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, SecretStr, Tag
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 
 from contracts.event_values import (
-    AllowedCidr,
     CommandLine,
     Count,
-    GitAddress,
-    GitRef,
     ImageId,
     ImageName,
-    ImagePath,
     InstanceType,
     LoginUser,
     Name,
     Number,
-    ParentImage,
     Region,
     RemoteKitFolder,
     SchedulerAddress,
     SubmissionName,
     Text,
-    VpcCidr,
     WorkerType,
     one_of,
 )
-
-DEFAULT_REGION = "eu-west-3"
-"""The region of an event that names none, and of the local cloud."""
-
-
-class Section(BaseModel):
-    """A section of the event file: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from contracts.infra import Infra
+from contracts.section import Section
 
 
 class HungerPolicy(StrEnum):
@@ -134,61 +120,6 @@ class Dispatcher(Section):
     time_between_collection: Number = Field(default=1, gt=0)
 
 
-class Network(Section):
-    """`infra.network`: a VPC of the event's own, or the account's default one."""
-
-    vpc: Annotated[Literal["own", "default"], BeforeValidator(one_of("own", "default"))] = "own"
-    cidr: VpcCidr = IPv4Network("10.20.0.0/16")
-    availability_zones: Count = Field(default=2, ge=1, le=6)
-
-
-class GitKit(Section):
-    """`infra.image.kit` as a git repository, at one commit, tag or branch."""
-
-    git: GitAddress
-    ref: GitRef = "HEAD"
-
-
-class FolderKit(Section):
-    """`infra.image.kit` as a folder of this machine, copied into the image."""
-
-    folder: Path
-
-
-def _kind_of_kit(value: Any) -> str:
-    """Tell a git kit from a folder kit, so that a fault is reported for the one that was meant."""
-    is_git = "git" in value or "ref" in value if isinstance(value, dict) else isinstance(value, GitKit)
-    return "git" if is_git else "folder"
-
-
-class Image(Section):
-    """`infra.image`: how the event's machine image is made."""
-
-    parent_image: ParentImage = "ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
-    environment: Annotated[
-        Literal["venv", "conda", "existing"], BeforeValidator(one_of("venv", "conda", "existing"))
-    ] = "venv"
-    prefix: ImagePath = "/opt/rampart/env"
-    """The environment's folder on the image."""
-    kit: Annotated[Annotated[GitKit, Tag("git")] | Annotated[FolderKit, Tag("folder")], Discriminator(_kind_of_kit)]
-    """Default: the folder `ramp.kit_dir`."""
-    quick_test_submission: SubmissionName = "starting_kit"
-    instance_type: InstanceType = "t3.medium"
-    volume_gib: Count = Field(default=20, ge=8, le=16384)
-
-
-class Infra(Section):
-    """Section `infra` (ours, optional): what `pulumi up` declares for the event."""
-
-    region: Region = DEFAULT_REGION
-    """`worker.region_name` wins; this is for events whose worker has none."""
-    allowed_cidrs: tuple[AllowedCidr, ...] = ()
-    """Who may reach port 22 of the hosts; never the whole world."""
-    network: Network = Network()
-    volume_gib: Count = Field(default=20, ge=8, le=16384)
-    image: Image
-
-
 class EventConfig(Section):
     """One event, checked and complete.
 
@@ -232,3 +163,13 @@ class EventConfig(Section):
     def image_name(self) -> str:
         """Base name of the event's AMIs."""
         return self.worker.ami_image_name or f"{self.ramp.problem_name}-backend"
+
+    @property
+    def image_parameter(self) -> str:
+        """Name of the Systems Manager parameter that holds the id of the newest tested AMI."""
+        return self.infra.image.ssm_parameter or f"/rampart/{self.name}/image"
+
+    @property
+    def host_types(self) -> tuple[str, ...]:
+        """The instance types a host may be of, the preferred one first."""
+        return tuple(dict.fromkeys((self.worker.instance_type, *self.infra.instance_types)))

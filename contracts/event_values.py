@@ -22,7 +22,8 @@ def fault(message: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError(FAULT, "{message} ({remedy})", {"message": message, "remedy": remedy})
 
 
-def _matching(pattern: str, message: str, remedy: str) -> AfterValidator:
+def matching(pattern: str, message: str, remedy: str) -> AfterValidator:
+    """Accept a text that matches `pattern` as a whole."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -139,13 +140,13 @@ _WORD = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 Name = Annotated[
     str,
-    _matching(_WORD, "is not a name", "write 1 to 64 letters, digits, - or _, the first a letter or digit: iris_2026"),
+    matching(_WORD, "is not a name", "write 1 to 64 letters, digits, - or _, the first a letter or digit: iris_2026"),
 ]
 """A name that is a folder's, a stack's and a tag's too."""
 
 SubmissionName = Annotated[
     str,
-    _matching(
+    matching(
         r"[A-Za-z_][A-Za-z0-9_]{0,63}",
         "is not the name of a submission",
         "write letters, digits or _, the first no digit: starting_kit",
@@ -155,11 +156,11 @@ Text = Annotated[str, Field(min_length=1, max_length=2048)]
 CommandLine = Annotated[Text, AfterValidator(_command_line)]
 Region = Annotated[str, AfterValidator(_region)]
 ImageId = Annotated[
-    str, _matching(r"ami-[0-9a-f]{8,17}", "is not the id of an AMI", "write it like ami-0abc1234def567890")
+    str, matching(r"ami-[0-9a-f]{8,17}", "is not the id of an AMI", "write it like ami-0abc1234def567890")
 ]
 ImageName = Annotated[
     str,
-    _matching(
+    matching(
         r"[A-Za-z0-9()\[\] ./\-'@_]{3,100}",
         "is not the name of an AMI",
         "write 3 to 100 letters, digits, spaces or ()[]./-'@_",
@@ -167,7 +168,7 @@ ImageName = Annotated[
 ]
 ParentImage = Annotated[
     str,
-    _matching(
+    matching(
         r"ami-[0-9a-f]{8,17}|ssm:(arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d*:parameter)?/?[A-Za-z0-9_./-]+"
         r"|arn:aws[a-z-]*:imagebuilder:\S+",
         "is not a parent image",
@@ -175,14 +176,14 @@ ParentImage = Annotated[
     ),
 ]
 InstanceType = Annotated[
-    str, _matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "is not an instance type", "write it like t3.medium")
+    str, matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "is not an instance type", "write it like t3.medium")
 ]
 LoginUser = Annotated[
-    str, _matching(r"[a-z_][a-z0-9_-]{0,31}", "is not a user name", "write the AMI's login user: ubuntu or ec2-user")
+    str, matching(r"[a-z_][a-z0-9_-]{0,31}", "is not a user name", "write the AMI's login user: ubuntu or ec2-user")
 ]
 WorkerType = Annotated[
     str,
-    _matching(
+    matching(
         r"[A-Za-z][A-Za-z0-9_-]*|[A-Za-z_][\w.]*:[A-Za-z_]\w*",
         "is not a worker type",
         "write conda, aws, dask, or package.module:Class for a worker of your own",
@@ -191,13 +192,13 @@ WorkerType = Annotated[
 GitAddress = Annotated[str, AfterValidator(_git_address)]
 GitRef = Annotated[
     str,
-    _matching(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*", "is not a git ref", "write a commit, a tag or a branch, like main"),
+    matching(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*", "is not a git ref", "write a commit, a tag or a branch, like main"),
 ]
 ImagePath = Annotated[str, AfterValidator(_absolute)]
 RemoteKitFolder = Annotated[str, AfterValidator(_kit_folder_there)]
 SchedulerAddress = Annotated[
     str,
-    _matching(
+    matching(
         r"(tcp|tls|ws|wss|ucx)://[^\s/:]+:\d{1,5}",
         "is not the address of a Dask scheduler",
         "write it like tls://10.0.0.5:8786",

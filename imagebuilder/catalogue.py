@@ -12,7 +12,8 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 
 from contracts.errors import AskedWrongly
-from contracts.event import EventConfig, FolderKit, GitKit, Image
+from contracts.event import EventConfig
+from contracts.infra import FolderKit, GitKit, Image
 from imagebuilder import documents, kit
 from imagebuilder.documents import Document
 

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from contracts.errors import AskedWrongly, UnknownName
-from contracts.event import DEFAULT_REGION
+from contracts.infra import DEFAULT_REGION
 from localcloud import addresses, control, environment, injections, small_http, state
 from localcloud.api_faults import ApiFaults
 from localcloud.injections import Fault, Injection, Injections

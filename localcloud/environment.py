@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from contracts.event import DEFAULT_REGION
+from contracts.infra import DEFAULT_REGION
 
 _LOOPBACK = "127.0.0.1"
 

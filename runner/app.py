@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from clients.keepalive import KEEPALIVE, Keepalive
 from contracts.errors import AskedWrongly
 from contracts.event import EventConfig, HungerPolicy
+from contracts.host_boot import HostKey
 from contracts.image import ImageReference
 from contracts.stack import StackOutputs
 from contracts.work import HostAddress, Provisioned
@@ -20,7 +21,7 @@ from runner import process_name
 from runner.carrying.patience import PATIENCE, Patience
 from runner.dispatcher import LEASE_RENEWAL_S, Dispatcher, MakeRun, Pace
 from runner.flow import Run
-from runner.hosts import TEMPO, Ec2Hosts, HostKey, Tempo
+from runner.hosts import TEMPO, Ec2Hosts, Tempo
 from runner.interruption import Interruption
 from runner.own_run import OwnRun
 from runner.ports import Hosts, Launches, Limited, Sweep, Transport

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from contracts.event import FolderKit, Image, Infra, Ramp, Worker
+from contracts.event import Ramp, Worker
 from contracts.event_file.findings import Loc
+from contracts.infra import FolderKit, Image, Infra
 
 Report = Callable[[Loc, str, str], None]
 """Takes a place, what is wrong there and what to do."""

@@ -10,10 +10,11 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from contracts.event import Dispatcher, FolderKit, GitKit, Hooks, Image, Infra, Network, Ramp, Worker
+from contracts.event import Dispatcher, Hooks, Ramp, Worker
 from contracts.event_file.complete import FOLDERS
 from contracts.event_file.findings import Findings, Loc
 from contracts.event_values import FAULT
+from contracts.infra import FolderKit, GitKit, Image, Infra, Network
 
 M = TypeVar("M", bound=BaseModel)
 

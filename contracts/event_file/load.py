@@ -11,11 +11,12 @@ from pydantic import SecretStr
 from pydantic_core import PydanticCustomError
 
 from contracts.errors import BadConfiguration, Problem
-from contracts.event import Dispatcher, EventConfig, Infra, OwnWorker, Ramp, Worker
+from contracts.event import Dispatcher, EventConfig, OwnWorker, Ramp, Worker
 from contracts.event_file import checks, complete, database_url, deployment, faults, yaml_tree
 from contracts.event_file.deployment import Deployment
 from contracts.event_file.findings import Findings, Loc
 from contracts.event_file.yaml_tree import YamlFile
+from contracts.infra import Infra
 
 STATE_DIR_VARIABLE = "RAMPART_STATE_DIR"
 """Where Rampart keeps its own files instead of `<deployment>/.rampart`; a rehearsal has its own."""

@@ -13,7 +13,7 @@ import botocore.session
 from botocore.config import Config
 
 from contracts.errors import AskedWrongly
-from contracts.event import DEFAULT_REGION
+from contracts.infra import DEFAULT_REGION
 
 _CONFIG = Config(
     proxies={},  # the local cloud is on loopback, whatever proxy this machine uses

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.errors import CapacityMissing, CloudError, HostGone, LeaseLost, QuotaReached
+from contracts.host_boot import HostKey
 from contracts.instance import Launch, LaunchAnswer, LaunchRequest, Pool, Refusal, one_each
 from contracts.work import Claimed
 from runner.hosts.capacity import NEVER_CODES, POOL_CODES, QUOTA_CODES, Capacity, Limit
 from runner.hosts.requests import launch_request
-from runner.hosts.settings import HostKey, LaunchSettings, Tempo
+from runner.hosts.settings import LaunchSettings, Tempo
 from runner.hosts.together import Together
 from runner.ports import Instances, Launches
 

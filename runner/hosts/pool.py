@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from contracts.errors import CloudError, HostKeyRefused, SpotReclaimed
+from contracts.host_boot import HostKey
 from contracts.work import Claimed, HostAddress, Provisioned
 from runner.hosts.booting import Booting
 from runner.hosts.ending import Ending
 from runner.hosts.launching import LaunchDoors, Launching
 from runner.hosts.notices import Notices
-from runner.hosts.settings import TEMPO, HostKey, LaunchSettings, Tempo
+from runner.hosts.settings import TEMPO, LaunchSettings, Tempo
 from runner.hosts.unkept import Unkept
 from runner.hosts.watching import Watch
 from runner.interruption import Interrupted, Interruption, Wish

@@ -7,10 +7,10 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from contracts.host_boot import HostKey, render_user_data
 from contracts.instance import LAUNCH_TAG, LaunchRequest, Pool
 from contracts.work import Claimed
-from runner.host_boot import render_user_data
-from runner.hosts.settings import HostKey, LaunchSettings
+from runner.hosts.settings import LaunchSettings
 
 _MARGIN_S = 900.0  # for pushing and pulling, beyond boot and run, before a host ends itself
 
@@ -38,10 +38,9 @@ def launch_request(
         pools=tuple(pools),
         count=len(runs),
         user_data=render_user_data(
-            host_key_private=host_key.private,
-            host_key_public=host_key.public,
             lifetime_s=lifetime_s,
             user=settings.user,
+            host_key=host_key,
         ),
         launch_template_id=settings.launch_template_id,
         key_name=settings.key_name,

@@ -34,14 +34,6 @@ class LaunchSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class HostKey:
-    """The SSH key of hosts that are launched together: the private half goes to them and is then forgotten."""
-
-    private: str
-    public: str
-
-
-@dataclass(frozen=True, slots=True)
 class Tempo:
     """How often EC2 is asked, and for how long it is given time. All in seconds.
 

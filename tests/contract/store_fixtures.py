@@ -16,7 +16,8 @@ from typing import Protocol
 import pytest
 import sqlalchemy
 
-from contracts.event import EventConfig, FolderKit, Image, Infra, Ramp, Worker
+from contracts.event import EventConfig, Ramp, Worker
+from contracts.infra import FolderKit, Image, Infra
 from contracts.work import (
     BaggedScores,
     Blame,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import RampartError
-from contracts.event import DEFAULT_REGION
+from contracts.infra import DEFAULT_REGION
 from contracts.stack import StackOutputs
 from tests.faults import jobs
 from tests.integration.clouds import KEY_NAME, Cloud
@@ -94,7 +94,8 @@ def prepared(cloud: Cloud) -> Ground:
     outputs = StackOutputs(
         stack="", event="", region=DEFAULT_REGION, vpc_id=vpc_id, subnet_ids=tuple(one["SubnetId"] for one in subnets),
         security_group_id=group, key_name=KEY_NAME, launch_template_id=_template(ec2, group), image_pipeline_arn="",
-        image_name="of-the-tests",
+        image_name="of-the-tests", build_subnet_id=subnets[0]["SubnetId"], access="public", server_group_id=group,
+        builder_group_id=group, instance_types=("t3.medium",), image_parameter="", image_log_group="",
     )  # fmt: skip
     return Ground(cloud, outputs)
 

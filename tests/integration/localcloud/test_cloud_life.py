@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from contracts.errors import UnknownName
-from contracts.event import DEFAULT_REGION
+from contracts.infra import DEFAULT_REGION
 from tests.integration.clouds import KEY_NAME, Cloud
 
 

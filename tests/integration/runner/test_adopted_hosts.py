@@ -14,9 +14,10 @@ from clients import ssh
 from clients.aws.ec2 import Ec2
 from clients.keys import new_host_key
 from contracts.errors import HostGone
+from contracts.host_boot import HostKey
 from contracts.instance import LaunchAnswer, LaunchRequest
 from contracts.work import Adopted, Claimed, Provisioned, claimed_of
-from runner.hosts import Ec2Hosts, HostKey, LaunchSettings
+from runner.hosts import Ec2Hosts, LaunchSettings
 from runner.interruption import Interruption
 from runner.progress import Stage
 from tests.contract import store_fixtures

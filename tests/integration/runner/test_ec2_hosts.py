@@ -16,8 +16,9 @@ from clients.aws.ec2 import Ec2
 from clients.keepalive import Keepalive
 from clients.keys import new_host_key
 from contracts.errors import BootTimeout, CloudError, HostKeyRefused, HostUnreachable
+from contracts.host_boot import HostKey
 from contracts.work import Claimed, HostAddress, Work
-from runner.hosts import Ec2Hosts, HostKey, LaunchSettings
+from runner.hosts import Ec2Hosts, LaunchSettings
 from runner.interruption import Interruption
 from runner.ports import Transport
 from tests.integration.clouds import KEY_NAME, Cloud

@@ -19,9 +19,9 @@ from moto.ec2.models import ec2_backends
 
 from clients.aws.ec2 import Ec2
 from clients.keys import new_host_key
-from contracts.event import DEFAULT_REGION
+from contracts.host_boot import HostKey, render_user_data
+from contracts.infra import DEFAULT_REGION
 from contracts.instance import Instance, LaunchRequest, Pool
-from runner.host_boot import render_user_data
 from runner.reaping.reaper import Outcome, Reaper
 from tasks.reaping import reap
 from tests.integration.clouds import Cloud
@@ -159,7 +159,7 @@ def test_a_command_that_does_not_say_clearly_what_to_reap_is_refused(
 
 def test_the_deadline_in_the_user_data_ends_an_instance_alone(cloud: Cloud, launch: Launch) -> None:
     private, public = new_host_key()
-    user_data = render_user_data(host_key_private=private, host_key_public=public, lifetime_s=60)
+    user_data = render_user_data(host_key=HostKey(private, public), lifetime_s=60)
     assert user_data.count("'+1'") == 1  # a minute is the shortest it can say
     launched = launch("alone", user_data=user_data.replace("'+1'", "now"))
     ended = until(cloud, launched.instance_id, "terminated")

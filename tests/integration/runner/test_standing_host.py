@@ -13,8 +13,8 @@ import pytest
 from clients import ssh
 from clients.aws.ec2 import Ec2
 from clients.keys import new_host_key
+from contracts.host_boot import HostKey, render_user_data
 from contracts.work import Claimed, HostAddress, Work
-from runner.host_boot import render_user_data
 from runner.workers.standing import Standing, StandingHost, running_instance
 from tests.integration.clouds import Cloud
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("aws_environment")
 def test_an_instance_with_a_known_key_is_used_and_left_running(cloud: Cloud) -> None:
     region = cloud.local.environment["AWS_DEFAULT_REGION"]
     private, public = new_host_key()
-    user_data = render_user_data(host_key_private=private, host_key_public=public, lifetime_s=3600)
+    user_data = render_user_data(host_key=HostKey(private, public), lifetime_s=3600)
     instance_id = cloud.launch(UserData=user_data)["InstanceId"]
     try:
         ec2 = Ec2(boto3.Session(region_name=region))

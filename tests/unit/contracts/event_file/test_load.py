@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import BadConfiguration
-from contracts.event import EventConfig, FolderKit, GitKit, HungerPolicy
+from contracts.event import EventConfig, HungerPolicy
 from contracts.event_file import load_event
+from contracts.infra import FolderKit, GitKit
 
 Load = Callable[..., EventConfig]
 

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import BadConfiguration
-from contracts.event import Hooks, Image, Infra, Network, Ramp, Worker
+from contracts.event import Hooks, Ramp, Worker
 from contracts.event_file import load_event
 from contracts.event_file.complete import FOLDERS
+from contracts.infra import Image, Infra, Network
 
 SCALARS = (
     st.none()

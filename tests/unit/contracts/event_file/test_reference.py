@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from contracts.event import Dispatcher, EventConfig, FolderKit, GitKit, Hooks, Image, Infra, Network, Ramp, Worker
+from contracts.event import Dispatcher, EventConfig, Hooks, Ramp, Worker
 from contracts.event_file.database_url import SqlAlchemy
+from contracts.infra import FolderKit, GitKit, Image, Infra, Network
 
 Load = Callable[..., EventConfig]
 

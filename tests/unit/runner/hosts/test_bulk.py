@@ -10,12 +10,13 @@ from threading import Barrier, Event
 
 from clients.memory_instances import MemoryInstances
 from contracts.errors import CloudError
+from contracts.host_boot import HostKey
 from contracts.instance import LaunchAnswer, LaunchRequest
 from contracts.work import Claimed, Work
 from runner.hosts.ending import Ending
 from runner.hosts.launching import LaunchDoors, Launching
 from runner.hosts.notices import Notices
-from runner.hosts.settings import HostKey, LaunchSettings, Tempo
+from runner.hosts.settings import LaunchSettings, Tempo
 from runner.hosts.unkept import Unkept
 from runner.hosts.watching import Watch
 

@@ -25,11 +25,11 @@ from contracts.errors import (
     QuotaReached,
     SpotReclaimed,
 )
+from contracts.host_boot import HostKey, render_user_data
 from contracts.instance import Instance, Launch, LaunchAnswer, LaunchRequest, Pool
 from contracts.remote import CommandResult
 from contracts.work import Claimed, HostAddress, Work
-from runner.host_boot import render_user_data
-from runner.hosts import Ec2Hosts, HostKey, LaunchSettings, Tempo
+from runner.hosts import Ec2Hosts, LaunchSettings, Tempo
 from runner.hosts.requests import launch_request
 from runner.interruption import Interrupted, Interruption, Wish
 from runner.ports import Launches
@@ -257,7 +257,7 @@ def test_a_host_that_cannot_be_ended_hides_nothing(caplog: pytest.LogCaptureFixt
 
 @pytest.mark.parametrize(("user", "shut_out"), [("ubuntu", True), ("root", False)])
 def test_root_is_shut_out_unless_it_is_who_logs_in(user: str, shut_out: bool) -> None:
-    text = render_user_data(host_key_private="PRIVATE", host_key_public="PUBLIC", lifetime_s=60, user=user)
+    text = render_user_data(lifetime_s=60, user=user, host_key=HostKey("PRIVATE", "PUBLIC"))
     assert yaml.safe_load(text)["disable_root"] is shut_out
 
 
