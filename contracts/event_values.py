@@ -170,7 +170,9 @@ ParentImage = Annotated[
     str,
     matching(
         r"ami-[0-9a-f]{8,17}|ssm:(arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d*:parameter)?/?[A-Za-z0-9_./-]+"
-        r"|arn:aws[a-z-]*:imagebuilder:\S+",
+        # a version of an ARN may have x from some place on, and only x after it
+        r"|arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:(aws|aws-marketplace|\d{12}):image/[a-z0-9_-]+"
+        r"/(x\.x\.x|\d+\.(x\.x|\d+\.(x|\d+(/\d+)?)))",
         "is not a parent image",
         "write an AMI's id, ssm:/ and the name of a parameter that holds one, or an Image Builder ARN",
     ),

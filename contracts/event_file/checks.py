@@ -9,14 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 from contracts.event import Ramp, Worker
-from contracts.event_file.findings import Loc
-from contracts.infra import FolderKit, Image, Infra
-
-Report = Callable[[Loc, str, str], None]
-"""Takes a place, what is wrong there and what to do."""
-
-IsWritten = Callable[[Loc], bool]
-"""Whether the value at a place was written in the file, or is a default."""
+from contracts.event_file.findings import IsWritten, Loc, Report
+from contracts.infra import Access, FolderKit, Image, Infra
 
 _BUILT_IN = ("conda", "aws", "dask", "ray")
 _OWN = "rampart.workers"
@@ -31,8 +25,13 @@ def is_own_worker(section: object) -> bool:
     return ":" in named or named in metadata.entry_points(group=_OWN).names
 
 
-def check_worker(worker: Worker, report: Report, *, may_lack_environment: bool = False) -> None:
-    """Report the worker's contradictions, what its type lacks, and its missing files."""
+def check_worker(
+    worker: Worker, report: Report, *, may_lack_environment: bool = False, has_cluster: bool = False
+) -> None:
+    """Report the worker's contradictions, what its type lacks, and its missing files.
+
+    `has_cluster`: the event declares a Dask cluster of its own.
+    """
     _check_worker_type(worker.worker_type, report)
     if worker.ami_image_id and worker.ami_image_name:
         report(
@@ -43,8 +42,9 @@ def check_worker(worker: Worker, report: Report, *, may_lack_environment: bool =
     for one, other in (("access_key_id", "secret_access_key"), ("secret_access_key", "access_key_id")):
         if getattr(worker, one) and not getattr(worker, other):
             report(("worker", one), f"is given without {other}", "remove it and name a profile with profile_name")
-    if worker.worker_type == "dask" and worker.dask_scheduler is None:
-        report(("worker", "dask_scheduler"), "is missing", "write the scheduler's address, like tls://10.0.0.5:8786")
+    if worker.worker_type == "dask" and worker.dask_scheduler is None and not has_cluster:
+        remedy = "write the scheduler's address, like tls://10.0.0.5:8786, or declare a cluster: infra.dask"
+        report(("worker", "dask_scheduler"), "is missing", remedy)
     if worker.env == "conda" and worker.venv_dir is not None:
         report(("worker", "venv_dir"), "has no effect with env: conda", "write env: venv, or remove it")
     elif worker.venv_dir is not None:
@@ -97,8 +97,15 @@ def warnings_for(ramp: Ramp, worker: Worker, infra: Infra, event_file: Path) -> 
                 f"infra.allowed_cidrs: {network} lets {network.num_addresses:,} addresses reach port 22 of the hosts; "
                 "name a smaller range"
             )
-    if worker.worker_type == "aws" and not infra.allowed_cidrs and not worker.security_group:
+    is_by_address = infra.access in (Access.PUBLIC, Access.GATEWAY)
+    if worker.worker_type == "aws" and is_by_address and not infra.allowed_cidrs and not worker.security_group:
         found.append("infra.allowed_cidrs is empty, so nobody can reach the hosts; write your address with /32")
+    for key, machines in (("fleet", infra.fleet), ("dask", infra.dask)):
+        if machines is not None and machines.target > 0:
+            found.append(
+                f"infra.{key}.target: {machines.target} machines run, and are paid for, from `up` on, whether "
+                "submissions come or not; 0 lets the runner start them"
+            )
     if worker.region_name and "region" in infra.model_fields_set and infra.region != worker.region_name:
         found.append(f"infra.region is not used, because worker.region_name says {worker.region_name}; keep one")
     folder = event_file.parent

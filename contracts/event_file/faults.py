@@ -14,7 +14,20 @@ from contracts.event import Dispatcher, Hooks, Ramp, Worker
 from contracts.event_file.complete import FOLDERS
 from contracts.event_file.findings import Findings, Loc
 from contracts.event_values import FAULT
-from contracts.infra import FolderKit, GitKit, Image, Infra, Network
+from contracts.infra import (
+    Budget,
+    DaskCluster,
+    Fleet,
+    FolderKit,
+    Gateway,
+    GitKit,
+    Image,
+    Infra,
+    Network,
+    Requirements,
+    Storage,
+    WayOut,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -30,6 +43,13 @@ _KEYS: dict[Loc, tuple[str, ...]] = {
     ("dispatcher",): tuple(Dispatcher.model_fields),
     ("infra",): tuple(Infra.model_fields),
     ("infra", "network"): tuple(Network.model_fields),
+    ("infra", "host_egress"): tuple(WayOut.model_fields),
+    ("infra", "gateway"): tuple(Gateway.model_fields),
+    ("infra", "fleet"): tuple(Fleet.model_fields),
+    ("infra", "fleet", "requirements"): tuple(Requirements.model_fields),
+    ("infra", "dask"): tuple(DaskCluster.model_fields),
+    ("infra", "storage"): tuple(Storage.model_fields),
+    ("infra", "budget"): tuple(Budget.model_fields),
     ("infra", "image"): tuple(Image.model_fields),
     _KIT: (*GitKit.model_fields, *FolderKit.model_fields),
     ("sqlalchemy",): ("drivername", "username", "password", "host", "port", "database"),
@@ -39,6 +59,8 @@ _BOUNDS = {
     "greater_than_equal": ("ge", "must be at least {:g}", "write a larger number"),
     "less_than_equal": ("le", "must be at most {:g}", "write a smaller number"),
     "string_too_long": ("max_length", "is longer than {:g} characters", "shorten it"),
+    "too_long": ("max_length", "has more than {:g} entries", "leave some out"),
+    "too_short": ("min_length", "has less than {:g} entries", "write one, like [you@example.org]"),
 }
 _TYPES = {
     "int": ("must be a whole number", "write a number without a point, like 2"),
@@ -47,7 +69,8 @@ _TYPES = {
     "bool": ("is neither true nor false", "write true or false"),
     "path": ("must be a path", "write a file's or folder's path"),
     "model": ("must hold keys of its own", "write its keys below it, indented"),
-    "tuple": ("must be a list", "write it like [203.0.113.0/24]"),
+    "dict": ("must hold names with a text each", "write them below it, indented, like osf: token of the data's owner"),
+    "tuple": ("must be a list", "write it in brackets, like [first, second]"),
     "ip": ("is not a range of IPv4 addresses", "write it like 203.0.113.0/24, or 203.0.113.7/32"),
 }
 
@@ -79,7 +102,7 @@ def checked(
 
 def unknown_key(loc: Loc) -> tuple[str, str]:
     """Say that a key means nothing where it stands, and which was probably meant."""
-    key, section = str(loc[-1]), loc[:-1]
+    key, section = str(loc[-1]), tuple(part for part in loc[:-1] if isinstance(part, str))
     if loc == ("aws",):
         return "is a section of RAMP's older layout", "write its keys under worker:, with worker_type: aws"
     if key in _KEYS.get(section, ()):
@@ -94,7 +117,8 @@ def unknown_key(loc: Loc) -> tuple[str, str]:
 
 
 def _place(loc: Loc) -> Loc:
-    """Leave out the name of the kit's kind, which pydantic puts between `kit` and its keys."""
+    """Leave out what pydantic puts between the keys: the kit's kind, and that a key is meant and not its value."""
+    loc = tuple(part for part in loc if part != "[key]")
     return (*_KIT, *loc[4:]) if loc[:3] == _KIT and loc[3:4] in (("git",), ("folder",)) else loc
 
 

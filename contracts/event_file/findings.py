@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 from contracts.errors import Problem
 
 Loc = tuple[str | int, ...]
 """Where a value stands: keys and list positions from the outside in."""
+
+Report = Callable[[Loc, str, str], None]
+"""Takes a place, what is wrong there and what to do."""
+
+IsWritten = Callable[[Loc], bool]
+"""Whether the value at a place was written in the file, or is a default."""
 
 _SHOWN = 60
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from contracts.errors import BadConfiguration, Problem
 from contracts.event import Dispatcher, EventConfig, OwnWorker, Ramp, Worker
-from contracts.event_file import checks, complete, database_url, deployment, faults, yaml_tree
+from contracts.event_file import checks, complete, database_url, deployment, faults, infra_checks, yaml_tree
 from contracts.event_file.deployment import Deployment
 from contracts.event_file.findings import Findings, Loc
 from contracts.event_file.yaml_tree import YamlFile
@@ -104,12 +104,15 @@ def _sections_of(
         return completed.origin.get(loc, loc) in findings.lines
 
     if worker:
-        checks.check_worker(worker, report, may_lack_environment=may_lack_environment)
+        has_cluster = infra is None or infra.dask is not None
+        checks.check_worker(worker, report, may_lack_environment=may_lack_environment, has_cluster=has_cluster)
     if ramp:
         is_local = worker is not None and worker.worker_type == "conda"
         checks.check_folders(ramp, is_local, is_written, report)
         if is_written(("ramp", "kit_dir")) or not findings.is_faulty(("ramp", "problem_name")):
             checks.check_kit(ramp.kit_dir, ("ramp", "kit_dir"), report)
+    if infra:
+        infra_checks.check_infra(infra, worker, is_written, report)
     if ramp and infra:
         checks.check_image(infra.image, ramp.kit_dir, is_written, report)
     if not (ramp and worker and dispatcher and infra):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from contracts.event_values import AllowedCidr, Count, InstanceType, LoginUser, ParentImage, VpcCidr, fault, one_of
-from contracts.infra.values import EndpointService, Port, RetentionDays, SubnetId, VpcId
+from contracts.event_values import AllowedCidr, Count, InstanceType, LoginUser, ParentImage, VpcCidr, one_of
+from contracts.infra.values import EndpointService, Port, RetentionDays, SubnetId, Vpc
 from contracts.section import Section
 
 UBUNTU = "ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
@@ -24,18 +24,10 @@ class Access(StrEnum):
     EICE = "eice"
 
 
-def _vpc(value: Any) -> Any:
-    if isinstance(value, str) and value.lower() in ("own", "default"):
-        return value.lower()
-    if isinstance(value, str) and value.startswith("vpc-"):
-        return value
-    raise fault("is not one of the choices", "write own, default, or the id of a VPC, like vpc-0abc1234def567890")
-
-
 class Network(Section):
     """`infra.network`: a VPC of the event's own, one that is there, or the account's default one."""
 
-    vpc: Annotated[Literal["own", "default"] | VpcId, BeforeValidator(_vpc)] = Field(
+    vpc: Vpc = Field(
         default="own",
         description="`own` makes a VPC, `default` uses the account's default one, an id uses that one",
         examples=["vpc-0abc1234def567890"],

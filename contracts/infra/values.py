@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from contracts.event_values import fault, matching
+from contracts.event_values import Count, fault, matching
 
 RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -122,6 +122,14 @@ def _moment(value: object) -> object:
     return value.replace(microsecond=0)
 
 
+def _vpc(value: str) -> str:
+    if value.lower() in ("own", "default"):
+        return value.lower()
+    if not re.fullmatch(r"vpc-[0-9a-f]{8,17}", value):
+        raise fault("is not one of the choices", "write own, default, or the id of a VPC, like vpc-0abc1234def567890")
+    return value
+
+
 def _endpoint(value: str) -> str:
     if value not in ENDPOINT_SERVICES:
         hint = "s3 has one always, for nothing" if value == "s3" else "write one of: " + ", ".join(ENDPOINT_SERVICES)
@@ -136,13 +144,13 @@ def _port(value: int) -> int:
 
 
 Schedule = Annotated[str, AfterValidator(_schedule)]
-RetentionDays = Annotated[int, AfterValidator(_retention)]
+RetentionDays = Annotated[Count, AfterValidator(_retention)]
 ParameterName = Annotated[str, AfterValidator(_parameter_name)]
 EMail = Annotated[str, AfterValidator(_e_mail)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 EndpointService = Annotated[str, AfterValidator(_endpoint)]
-Port = Annotated[int, AfterValidator(_port)]
-VpcId = Annotated[str, matching(r"vpc-[0-9a-f]{8,17}", "is not the id of a VPC", "write it like vpc-0abc1234def567890")]
+Port = Annotated[Count, AfterValidator(_port)]
+Vpc = Annotated[str, AfterValidator(_vpc)]
 SubnetId = Annotated[
     str, matching(r"subnet-[0-9a-f]{8,17}", "is not the id of a subnet", "write it like subnet-0abc1234def567890")
 ]
