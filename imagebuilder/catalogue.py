@@ -38,6 +38,11 @@ class Component:
     parameters: dict[str, str]
     description: str
 
+    @property
+    def is_long(self) -> bool:
+        """Whether Image Builder takes the document from S3 only."""
+        return len(self.data) > documents.MOST_INLINE_CHARACTERS
+
 
 def components(event: EventConfig) -> tuple[Component, ...]:
     """Give the event's components in the order a recipe must list them.

@@ -13,8 +13,10 @@ from contracts.errors import BadDocument, Problem
 from imagebuilder import references, rules, yaml_nodes
 from imagebuilder.yaml_nodes import Value
 
-MOST_CHARACTERS = 16_000
-"""What EC2 Image Builder takes as a component's inline data."""
+MOST_INLINE_CHARACTERS = 16_000
+"""What EC2 Image Builder takes as a component's inline data; a longer document comes from S3."""
+MOST_CHARACTERS = 64_000
+"""What EC2 Image Builder takes at all, by an account's default quota."""
 
 
 @dataclass(frozen=True, slots=True)

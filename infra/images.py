@@ -2,123 +2,139 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
-from imagebuilder import catalogue
-from infra import naming, policies
-from infra.hosts import ROOT_DEVICE
+from contracts.errors import AskedWrongly
+from imagebuilder import catalogue, documents
+from infra import naming
+from infra.component import Component
+from infra.machines import ROOT_DEVICE
 from infra.tags import Labels
 
 
 @dataclass(frozen=True)
 class ImagesArgs:
-    """What the image is made from and where: `components` in the order they run."""
+    """What the image is made from, where, and when: `components` in the order they run.
+
+    `image_parameter` is the Systems Manager parameter that gets each tested image's id, `schedule` a cron or rate
+    expression, `bucket` the name of the bucket for documents too long to be given inline.
+    """
 
     components: tuple[catalogue.Component, ...]
     recipe_version: str
     parent_image: str
     ami_name: str
+    image_parameter: str
     instance_type: str
     volume_gib: int
     region: str
     subnet_id: pulumi.Input[str]
     security_group_id: pulumi.Input[str]
+    profile_name: pulumi.Input[str]
+    schedule: str | None
+    log_retention_days: int
+    bucket: pulumi.Input[str] | None
     labels: Labels
 
 
-class Images(pulumi.ComponentResource):
-    """Components, recipe, where builds run, how images are named, and the pipeline that joins them."""
+class Images(Component):
+    """Components, recipe, where builds run, how images are named, where they log, and the pipeline that joins them."""
 
     pipeline_arn: pulumi.Output[str]
+    recipe_name: pulumi.Output[str]
+    log_group: pulumi.Output[str]
 
     def __init__(self, name: str, args: ImagesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("rampart:infra:Images", name, None, opts)
+        """Raises AskedWrongly for a component that needs a bucket where there is none."""
+        _refuse_without_bucket(args)
+        super().__init__("Images", name, args.labels, opts)
         self._args = args
-        self._inside = pulumi.ResourceOptions(parent=self)
         # Versions are immutable and images refer to them: a superseded one stays, under the name of its own that
         # Pulumi gave it, so that going back to an older content never meets it.
         self._kept = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
-        self.pipeline_arn = self._pipeline(self._recipe(), self._builds(self._profile()), self._distribution())
-        self.register_outputs({"pipelineArn": self.pipeline_arn})
+        recipe = self._recipe()
+        self.recipe_name = recipe.name
+        self.log_group = self._logs()
+        self.pipeline_arn = self._pipeline(recipe.arn, self._builds(), self._distribution())
+        self.register_outputs(
+            {"pipelineArn": self.pipeline_arn, "recipeName": self.recipe_name, "logGroup": self.log_group}
+        )
 
     def _pipeline(
         self, recipe: pulumi.Output[str], builds: pulumi.Output[str], distribution: pulumi.Output[str]
     ) -> pulumi.Output[str]:
+        when = "when asked" if self._args.schedule is None else "on schedule and when asked"
         pipeline = aws.imagebuilder.ImagePipeline(
-            self._called("image"),
-            description=f"Image of the event {self._args.labels.event}, built when asked",
+            self.called("image"),
+            description=f"Image of the event {self.labels.event}, built {when}",
             image_recipe_arn=recipe,
             infrastructure_configuration_arn=builds,
             distribution_configuration_arn=distribution,
             image_tests_configuration=aws.imagebuilder.ImagePipelineImageTestsConfigurationArgs(
                 image_tests_enabled=True
             ),
+            # The streams stay apart: builds log to <version>/<build>, the pipeline itself to a date.
+            logging_configuration=aws.imagebuilder.ImagePipelineLoggingConfigurationArgs(
+                image_log_group_name=self.log_group, pipeline_log_group_name=self.log_group
+            ),
+            schedule=_schedule(self._args.schedule),
             status="ENABLED",
-            tags=self._tags("image"),
-            opts=self._inside,
+            tags=self.tags("image"),
+            opts=self.inside,
         )
         return pipeline.arn
 
-    def _recipe(self) -> pulumi.Output[str]:
-        recipe = aws.imagebuilder.ImageRecipe(
-            self._called("recipe"),
+    def _recipe(self) -> aws.imagebuilder.ImageRecipe:
+        return aws.imagebuilder.ImageRecipe(
+            self.called("recipe"),
             version=self._args.recipe_version,
             parent_image=self._args.parent_image,
-            components=self._steps(),
+            components=[self._step(component) for component in self._args.components],
             block_device_mappings=[_root_volume(self._args.volume_gib)],
-            tags=self._tags("recipe"),
+            tags=self.tags("recipe"),
             opts=self._kept,
         )
-        return recipe.arn
 
-    def _steps(self) -> Sequence[aws.imagebuilder.ImageRecipeComponentArgs]:
-        steps = []
-        for component in self._args.components:
-            declared = aws.imagebuilder.Component(
-                component.name,
-                version=component.version,
-                platform="Linux",
-                data=component.data,
-                description=component.description,
-                tags=self._args.labels.resource(component.name),
-                opts=self._kept,
-            )
-            parameters = [
-                aws.imagebuilder.ImageRecipeComponentParameterArgs(name=name, value=value)
-                for name, value in sorted(component.parameters.items())
-            ]
-            steps.append(aws.imagebuilder.ImageRecipeComponentArgs(component_arn=declared.arn, parameters=parameters))
-        return steps
-
-    def _profile(self) -> aws.iam.InstanceProfile:
-        partition = naming.partition(self._args.region)
-        role = aws.iam.Role(
-            self._called("image-build"),
-            description="Instances that build images of the event; never hosts that run submissions",
-            assume_role_policy=json.dumps(policies.assumed_by_ec2(partition), sort_keys=True),
-            tags=self._tags("image-build"),
-            opts=self._inside,
+    def _step(self, component: catalogue.Component) -> aws.imagebuilder.ImageRecipeComponentArgs:
+        bucket = self._args.bucket
+        uri = self._uploaded(component, bucket) if component.is_long and bucket is not None else None
+        declared = aws.imagebuilder.Component(
+            component.name,
+            version=component.version,
+            platform="Linux",
+            data=component.data if uri is None else None,
+            uri=uri,
+            description=component.description,
+            tags=self.labels.resource(component.name),
+            opts=self._kept,
         )
-        for policy in policies.BUILD_POLICIES:
-            aws.iam.RolePolicyAttachment(
-                f"{self._called('image-build')}-{policy}",
-                role=role.name,
-                policy_arn=policies.aws_managed(partition, policy),
-                opts=self._inside,
-            )
-        return aws.iam.InstanceProfile(
-            self._called("image-build"), role=role.name, tags=self._tags("image-build"), opts=self._inside
-        )
+        parameters = [
+            aws.imagebuilder.ImageRecipeComponentParameterArgs(name=name, value=value)
+            for name, value in sorted(component.parameters.items())
+        ]
+        return aws.imagebuilder.ImageRecipeComponentArgs(component_arn=declared.arn, parameters=parameters)
 
-    def _builds(self, profile: aws.iam.InstanceProfile) -> pulumi.Output[str]:
+    def _uploaded(self, component: catalogue.Component, bucket: pulumi.Input[str]) -> pulumi.Output[str]:
+        """Put a document into the bucket. Image Builder copies it once, so it need not outlive its component."""
+        document = aws.s3.BucketObjectv2(
+            f"{component.name}-document",
+            bucket=bucket,
+            key=f"components/{component.name}/{component.version}.yml",
+            content=component.data,
+            content_type="application/yaml",
+            server_side_encryption="AES256",
+            tags=self.labels.resource(f"{component.name}-document"),
+            opts=self.inside,
+        )
+        return pulumi.Output.concat("s3://", document.bucket, "/", document.key)
+
+    def _builds(self) -> pulumi.Output[str]:
         builds = aws.imagebuilder.InfrastructureConfiguration(
-            self._called("builds"),
-            instance_profile_name=profile.name,
+            self.called("builds"),
+            instance_profile_name=self._args.profile_name,
             instance_types=[self._args.instance_type],
             subnet_id=self._args.subnet_id,
             security_group_ids=[self._args.security_group_id],
@@ -126,35 +142,65 @@ class Images(pulumi.ComponentResource):
                 http_tokens="required", http_put_response_hop_limit=1
             ),
             terminate_instance_on_failure=True,
-            resource_tags=self._args.labels.instance(self._called("image-build")),
-            tags=self._tags("builds"),
-            opts=self._inside,
+            resource_tags=self.labels.instance(self.called("image-build")),
+            tags=self.tags("builds"),
+            opts=self.inside,
         )
         return builds.arn
 
     def _distribution(self) -> pulumi.Output[str]:
         ami = aws.imagebuilder.DistributionConfigurationDistributionAmiDistributionConfigurationArgs(
             name=self._args.ami_name,
-            description=f"Rampart image of the event {self._args.labels.event}",
-            ami_tags=self._args.labels.tested_image(),
+            description=f"Rampart image of the event {self.labels.event}",
+            ami_tags=self.labels.tested_image(),
+        )
+        parameter = aws.imagebuilder.DistributionConfigurationDistributionSsmParameterConfigurationArgs(
+            parameter_name=self._args.image_parameter, data_type="aws:ec2:image"
         )
         distribution = aws.imagebuilder.DistributionConfiguration(
-            self._called("distribution"),
+            self.called("distribution"),
             distributions=[
                 aws.imagebuilder.DistributionConfigurationDistributionArgs(
-                    region=self._args.region, ami_distribution_configuration=ami
+                    region=self._args.region,
+                    ami_distribution_configuration=ami,
+                    ssm_parameter_configurations=[parameter],
                 )
             ],
-            tags=self._tags("distribution"),
-            opts=self._inside,
+            tags=self.tags("distribution"),
+            opts=self.inside,
         )
         return distribution.arn
 
-    def _called(self, purpose: str) -> str:
-        return naming.logical_name(self._args.labels.event, purpose)
+    def _logs(self) -> pulumi.Output[str]:
+        group = aws.cloudwatch.LogGroup(
+            self.called("image-logs"),
+            name=naming.image_log_group(self.labels.event),
+            retention_in_days=self._args.log_retention_days,
+            tags=self.tags("image-logs"),
+            opts=self.inside,
+        )
+        return group.name
 
-    def _tags(self, purpose: str) -> dict[str, str]:
-        return self._args.labels.resource(self._called(purpose))
+
+def _refuse_without_bucket(args: ImagesArgs) -> None:
+    for component in args.components:
+        if component.is_long and args.bucket is None:
+            message = (
+                f"the image component {component.name} has {len(component.data)} characters: Image Builder takes a "
+                f"document of more than {documents.MOST_INLINE_CHARACTERS} from a bucket only"
+            )
+            raise AskedWrongly(message, hint="write infra.storage.bucket: true, or give the kit by git")
+
+
+def _schedule(expression: str | None) -> aws.imagebuilder.ImagePipelineScheduleArgs | None:
+    """Build only when there is something new: the parent image's parameter or version."""
+    if expression is None:
+        return None
+    return aws.imagebuilder.ImagePipelineScheduleArgs(
+        schedule_expression=expression,
+        pipeline_execution_start_condition="EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE",
+        timezone="Etc/UTC",
+    )
 
 
 def _root_volume(size_gib: int) -> aws.imagebuilder.ImageRecipeBlockDeviceMappingArgs:

@@ -11,20 +11,35 @@ PREFIX = "rampart"
 SUFFIX_LENGTH = 8
 """Pulumi appends a hyphen and seven characters of its own to a logical name."""
 LONGEST = 64 - SUFFIX_LENGTH
-"""IAM's roles have the shortest names of all: 64 characters."""
+"""IAM's roles have the shortest names of all but buckets: 64 characters."""
+LONGEST_BUCKET = 63 - SUFFIX_LENGTH
 BUILD_DATE = " {{ imagebuilder:buildDate }}"
 LONGEST_AMI_NAME = 127
 """Image Builder's limit, before it fills in the date."""
 
 
-def logical_name(event: str, purpose: str) -> str:
+def logical_name(event: str, purpose: str, *, longest: int = LONGEST) -> str:
     """Name a resource by its event and purpose; an event name too long is cut and told apart by a hash."""
     name = f"{PREFIX}-{event}-{purpose}"
-    if len(name) <= LONGEST:
+    if len(name) <= longest:
         return name
     mark = sha256(event.encode()).hexdigest()[:6]
-    kept = event[: len(event) - (len(name) - LONGEST) - len(mark) - 1]
+    kept = event[: len(event) - (len(name) - longest) - len(mark) - 1]
     return f"{PREFIX}-{kept}-{mark}-{purpose}"
+
+
+def bucket_name(event: str) -> str:
+    """Name an event's bucket: S3 takes small letters, digits and hyphens."""
+    return logical_name(event, "bucket", longest=LONGEST_BUCKET).lower().replace("_", "-")
+
+
+def image_log_group(event: str) -> str:
+    """Name the group of an event's image logs.
+
+    It begins as Image Builder's own do: into any other one neither the service nor AWS's policy for build instances
+    may write.
+    """
+    return f"/aws/imagebuilder/{PREFIX}-{event}"
 
 
 def partition(region: str) -> str:

@@ -10,6 +10,8 @@ from clients.aws.session import client_of, translated
 from contracts.errors import CloudError
 from contracts.image import BuildState, BuildStep, ImageBuild, LogPage
 
+_OWNER_TAGS = ("rampart:stack", "rampart:event", "rampart:cost-center")
+
 
 class Pipelines:
     """The Image Builder API of one region, with the logs that builds leave in CloudWatch."""
@@ -20,10 +22,15 @@ class Pipelines:
         self._region = session.region_name
 
     def start(self, pipeline_arn: str, client_token: str) -> str:
-        """Begin a build and give its ARN; the same `client_token` never begins a second one. Raises CloudError."""
+        """Begin a build and give its ARN; the same `client_token` never begins a second one. Raises CloudError.
+
+        The image is tagged as its pipeline is: an image knows its owner no other way, and older ones are retired by it.
+        """
         with translated("start the image pipeline"):
+            pipeline = self._builder.get_image_pipeline(imagePipelineArn=pipeline_arn)["imagePipeline"]
+            owner = {name: value for name, value in pipeline.get("tags", {}).items() if name in _OWNER_TAGS}
             answer = self._builder.start_image_pipeline_execution(
-                imagePipelineArn=pipeline_arn, clientToken=client_token
+                imagePipelineArn=pipeline_arn, clientToken=client_token, **({"tags": owner} if owner else {})
             )
         return str(answer["imageBuildVersionArn"])
 
@@ -62,7 +69,14 @@ class Pipelines:
     def log(self, build: ImageBuild, token: str | None) -> LogPage:
         """Give the lines of a build's log after `token` (None: from its beginning); none while there is no log yet."""
         lines: list[str] = []
-        place = {"logGroupName": build.log_group, "logStreamName": build.log_stream, "startFromHead": True}
+        place = {
+            "logGroupName": build.log_group,
+            "logStreamName": build.log_stream,
+            # The stream is named by version and build alone: in a group that recipes share, one of the same version
+            # may have written to it before.
+            "startTime": int(build.started_at.timestamp() * 1000),
+            "startFromHead": True,
+        }
         while True:
             try:
                 with translated("read the log of the image build"):

@@ -66,11 +66,26 @@ def image(status: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_a_build_is_started_with_its_token(session: StubbedSession) -> None:
+@pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        (
+            {"Name": "image", "rampart:managed-by": "pulumi", "rampart:stack": "iris", "rampart:event": "iris"},
+            {"tags": {"rampart:stack": "iris", "rampart:event": "iris"}},
+        ),
+        ({}, {}),
+    ],
+)
+def test_a_build_is_started_with_its_token_and_as_its_pipelines_owners(
+    session: StubbedSession, tags: dict[str, str], told: dict[str, Any]
+) -> None:
+    session.builder.add_response(
+        "get_image_pipeline", {"imagePipeline": {"tags": tags}}, {"imagePipelineArn": PIPELINE}
+    )
     session.builder.add_response(
         "start_image_pipeline_execution",
         {"imageBuildVersionArn": ARN},
-        {"imagePipelineArn": PIPELINE, "clientToken": "token-1"},
+        {"imagePipelineArn": PIPELINE, "clientToken": "token-1", **told},
     )
     assert Pipelines(session).start(PIPELINE, "token-1") == ARN
 
@@ -111,8 +126,13 @@ def test_the_failed_step_goes_before_the_running_one(session: StubbedSession) ->
     assert Pipelines(session).step(ARN) == BuildStep("ApplyBuildComponents", True, "exit code 3")
 
 
-def test_log_lines_are_read_page_by_page_until_the_token_stays(session: StubbedSession) -> None:
-    place = {"logGroupName": "/aws/imagebuilder/Iris", "logStreamName": "1.0.7/2", "startFromHead": True}
+def test_log_lines_are_read_from_the_builds_start_page_by_page_until_the_token_stays(session: StubbedSession) -> None:
+    place = {
+        "logGroupName": "/aws/imagebuilder/Iris",
+        "logStreamName": "1.0.7/2",
+        "startTime": 1795132800000,
+        "startFromHead": True,
+    }
     first = {"events": [{"message": "one\ntwo"}], "nextForwardToken": "f/1"}
     second = {"events": [{"message": "three"}], "nextForwardToken": "f/2"}
     session.logs.add_response("get_log_events", first, place)

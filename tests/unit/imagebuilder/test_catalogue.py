@@ -35,7 +35,8 @@ def test_every_component_is_one_that_image_builder_takes(
         assert re.fullmatch(name_pattern, component.name)
         assert re.fullmatch(r"1\.0\.\d+", component.version)
         assert int(component.version.split(".")[2]) <= 2**30 - 1
-        assert 0 < len(component.data) <= documents.MOST_CHARACTERS
+        assert 0 < len(component.data) <= documents.MOST_INLINE_CHARACTERS
+        assert not component.is_long
         document = documents.parse(component.data, Path("data"))
         documents.fill(document, component.parameters)
         assert set(component.parameters) == {parameter.name for parameter in document.parameters}
@@ -93,10 +94,23 @@ def test_a_value_that_could_leave_its_quotes_is_refused(make_event: MakeEvent, u
         catalogue.components(make_event(kit={"git": url}))
 
 
-def test_a_kit_too_large_for_a_document_is_refused_and_the_way_out_is_told(
+def noise(size: int) -> bytes:
+    """Bytes that no compression makes fewer."""
+    return b"".join(hashlib.sha256(number.to_bytes(4)).digest() for number in range(size // 32))
+
+
+def test_a_kit_too_large_to_be_given_inline_makes_a_long_component_and_no_other_one(
     make_event: MakeEvent, kit_dir: Path
 ) -> None:
-    noise = b"".join(hashlib.sha256(bytes([n, m])).digest() for n in range(64) for m in range(10))
-    (kit_dir / "data" / "big.bin").write_bytes(noise)
-    with pytest.raises(KitInvalid, match=r"too large.*git"):
+    (kit_dir / "data" / "big.bin").write_bytes(noise(20_000))
+    found = catalogue.components(make_event())
+    assert [component.is_long for component in found] == [False, True, False, False]
+    documents.fill(documents.parse(found[1].data, Path("data")), found[1].parameters)
+
+
+def test_a_kit_too_large_for_any_document_is_refused_and_the_way_out_is_told(
+    make_event: MakeEvent, kit_dir: Path
+) -> None:
+    (kit_dir / "data" / "big.bin").write_bytes(noise(50_000))
+    with pytest.raises(KitInvalid, match=r"too large.*of 64000 characters.*git"):
         catalogue.components(make_event())

@@ -55,8 +55,8 @@ def test_the_message_names_the_file_the_line_and_what_to_write() -> None:
 
 
 def test_a_document_longer_than_image_builder_takes_is_refused() -> None:
-    found = faults(HEAD + "      - {name: A, action: Reboot}\n" + "# comment\n" * 2000)
-    assert found == [": 20088 characters, EC2 Image Builder takes 16000"]
+    found = faults(HEAD + "      - {name: A, action: Reboot}\n" + "# comment\n" * 6400)
+    assert found == [": 64088 characters, EC2 Image Builder takes 64000"]
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
