@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,8 @@ from contracts.instance import Instance
 
 STACK_TAG = "rampart:stack"
 EXPIRES_TAG = "rampart:expires-at"
+LIFETIME_TAG = "rampart:max-lifetime-s"
+"""On what AWS launches by itself, for which nobody could write a moment down: seconds counted from the launch."""
 KEEP_TAG = "rampart:keep"
 
 _OVER = frozenset({"shutting-down", "terminated"})  # a stopped instance still costs its disk: it is not over
@@ -38,7 +41,8 @@ class Limits:
     """When an instance may be ended.
 
     A younger one than `boot_grace` never is, whatever its tags say: its launch may not be written down yet. One that
-    tells no readable deadline is ended at the age of `longest_untold`, which is longer than an image build takes.
+    tells no readable deadline is ended at the age of `longest_untold`, which is longer than an image build takes. Of
+    two that it tells, the first counts.
     """
 
     boot_grace: timedelta = timedelta(minutes=10)
@@ -171,14 +175,21 @@ def _reason(instance: Instance, now: datetime, limits: Limits) -> str:
     age = now - instance.launched_at
     if instance.state in _OVER or age < limits.boot_grace:
         return ""
-    told = instance.tags.get(EXPIRES_TAG)
-    deadline = _instant(told)
-    if deadline is not None:
-        return f"its deadline {told} has passed" if deadline <= now else ""
-    if age < limits.longest_untold:
+    expires, lifetime = instance.tags.get(EXPIRES_TAG), instance.tags.get(LIFETIME_TAG)
+    deadline, longest = _instant(expires), _seconds(lifetime)
+    if deadline is not None and deadline <= now:
+        return f"its deadline {expires} has passed"
+    if longest is not None and longest <= age:
+        return f"it is older than its {LIFETIME_TAG}, {lifetime}"
+    if deadline is not None or longest is not None or age < limits.longest_untold:
         return ""
-    missing = f"has no {EXPIRES_TAG}" if told is None else f"has an unreadable {EXPIRES_TAG} ({told!r})"
+    told = {EXPIRES_TAG: expires} | ({} if lifetime is None else {LIFETIME_TAG: lifetime})
+    missing = " and ".join(_unreadable(tag, text) for tag, text in told.items())
     return f"{missing} and is older than {limits.longest_untold / timedelta(hours=1):g} h"
+
+
+def _unreadable(tag: str, text: str | None) -> str:
+    return f"has no {tag}" if text is None else f"has an unreadable {tag} ({text!r})"
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -188,6 +199,13 @@ def _instant(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return instant if instant.tzinfo is not None else None
+
+
+def _seconds(text: str | None) -> timedelta | None:
+    """A positive number, of at most some thirty years."""
+    found = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text or "", re.ASCII)
+    seconds = float(found[0]) if found else 0.0
+    return timedelta(seconds=seconds) if seconds > 0 else None
 
 
 def _batches(marked: Sequence[Doomed]) -> Iterator[Sequence[Doomed]]:

@@ -56,6 +56,26 @@ def instance(
         (instance({**EXPIRED, "rampart:stack": "iris-2"}), ""),
         (instance({**EXPIRED, "rampart:stack": "Iris"}), ""),
         (instance({"rampart:event": "iris", "rampart:expires-at": PAST}), ""),
+        (instance({**OURS, "rampart:max-lifetime-s": "7200"}), "it is older than its rampart:max-lifetime-s, 7200"),
+        (instance({**OURS, "rampart:max-lifetime-s": "7199.5"}), "it is older than its rampart:max-lifetime-s"),
+        (instance({**OURS, "rampart:max-lifetime-s": "7201"}), ""),
+        (instance({**OURS, "rampart:max-lifetime-s": "172800"}, age=ANCIENT), ""),
+        (instance({**OURS, "rampart:max-lifetime-s": "60"}, age=timedelta(minutes=9)), ""),
+        (instance({**OURS, "rampart:max-lifetime-s": "60"}, state="stopped"), "it is older than"),
+        (instance({**OURS, "rampart:max-lifetime-s": "60"}, state="terminated"), ""),
+        (instance({**OURS, "rampart:max-lifetime-s": "60", "rampart:keep": ""}), ""),
+        (instance({**OURS, "rampart:max-lifetime-s": "60", "rampart:stack": "other"}), ""),
+        (instance({**OURS, "rampart:max-lifetime-s": "60", "rampart:expires-at": FUTURE}), "it is older than"),
+        (instance({**EXPIRED, "rampart:max-lifetime-s": "172800"}), "its deadline"),
+        (instance({**OURS, "rampart:max-lifetime-s": "172800", "rampart:expires-at": "soon"}, age=ANCIENT), ""),
+        (instance({**OURS, "rampart:max-lifetime-s": "-60"}), ""),  # unreadable: as one that tells nothing
+        (instance({**OURS, "rampart:max-lifetime-s": "0"}), ""),
+        (instance({**OURS, "rampart:max-lifetime-s": "inf"}), ""),
+        (instance({**OURS, "rampart:max-lifetime-s": "9" * 400}), ""),
+        (
+            instance({**OURS, "rampart:max-lifetime-s": "a day"}, age=ANCIENT),
+            "has no rampart:expires-at and has an unreadable rampart:max-lifetime-s ('a day') and is older than 24 h",
+        ),
         (instance({}, age=ANCIENT), ""),
     ],
     ids=lambda value: None if isinstance(value, str) else f"{value.state}, {value.tags}",
@@ -88,8 +108,11 @@ def test_of_a_mixed_account_of_a_thousand_only_the_expired_hosts_of_the_stack_ar
 
 
 tags = st.dictionaries(
-    st.sampled_from(["rampart:stack", "rampart:event", "rampart:expires-at", "rampart:keep", "Name"]),
-    st.sampled_from(["iris", "", "iris ", "*", PAST, FUTURE, "9999-12-31T23:59:59-14:00"]) | st.text(max_size=30),
+    st.sampled_from(
+        ["rampart:stack", "rampart:event", "rampart:expires-at", "rampart:keep", "rampart:max-lifetime-s", "Name"]
+    ),
+    st.sampled_from(["iris", "", "iris ", "*", PAST, FUTURE, "9999-12-31T23:59:59-14:00", "60", "999999999.9"])
+    | st.text(max_size=30),
 )
 
 

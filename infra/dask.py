@@ -1,0 +1,203 @@
+"""Declare a Dask cluster of the event's own: a scheduler that stays, a fleet of workers, TLS between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+import pulumi
+import pulumi_aws as aws
+
+from contracts.infra import DaskCluster
+from infra import addresses, fleet_settings, machines, rules, user_data
+from infra.component import Component
+from infra.fleet import StandingFleet, StandingFleetArgs
+from infra.tags import Labels
+
+SSH = 22
+
+
+@dataclass(frozen=True)
+class ClusterArgs:
+    """What the cluster's machines are made of, and who reaches them.
+
+    `host_types` are the workers' where the settings name none. `user` logs in; `environment_prefix` is the folder of
+    the event's environment on the image, which must hold Dask. Port 22 is open to the server's group and to that of
+    the way in, or without one to `allowed_cidrs`.
+    """
+
+    settings: DaskCluster
+    host_types: tuple[str, ...]
+    image_id: str
+    volume_gib: int
+    user: str
+    n_threads: int | None
+    environment_prefix: str
+    vpc_id: pulumi.Input[str]
+    subnet_ids: Sequence[pulumi.Input[str]]
+    server_group_id: pulumi.Input[str]
+    way_in_group_id: pulumi.Input[str] | None
+    allowed_cidrs: tuple[IPv4Network, ...]
+    key_name: pulumi.Input[str]
+    region: str
+    permissions_boundary: str | None
+    labels: Labels
+
+
+class Cluster(Component):
+    """Machines that wait for certificates, which are pushed over SSH: none is in their user data.
+
+    `group_id` is the group of all of them; no machine of it reaches anything but the others.
+    """
+
+    scheduler_id: pulumi.Output[str]
+    scheduler_address: pulumi.Output[str]
+    worker_fleet_id: pulumi.Output[str]
+    group_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("DaskCluster", name, args.labels, opts)
+        self._args = args
+        # refused before anything is declared
+        self._workers = fleet_settings.of_workers(args.settings, args.host_types)
+        fleet_settings.pools(self._workers, len(args.subnet_ids))
+        self._allowed = addresses.closed_to_the_world(args.allowed_cidrs)
+
+        self.group_id = self._group("dask", "Machines of the Dask cluster: SSH from where hosts get it")
+        scheduler_group = self._group("dask-scheduler", "Dask scheduler: reached by workers and the dispatcher")
+        worker_group = self._group("dask-workers", "Dask workers: reached by the scheduler and each other")
+        self._let_ssh_in()
+        self._let_dask_through(scheduler_group, worker_group)
+        scheduler = self._scheduler(scheduler_group)
+        self.scheduler_id = scheduler.id
+        self.scheduler_address = scheduler.private_ip
+        self.worker_fleet_id = self._worker_fleet(worker_group)
+        self.register_outputs(
+            {
+                "schedulerId": self.scheduler_id,
+                "schedulerAddress": self.scheduler_address,
+                "workerFleetId": self.worker_fleet_id,
+                "groupId": self.group_id,
+            }
+        )
+
+    def _group(self, purpose: str, description: str) -> pulumi.Output[str]:
+        return rules.closed_group(self, purpose, self._args.vpc_id, description)
+
+    def _let_ssh_in(self) -> None:
+        self._connect("server", "the dispatcher", self._args.server_group_id)
+        if self._args.way_in_group_id is not None:
+            self._connect("way-in", "the way in", self._args.way_in_group_id)
+            return
+        for cidr in self._allowed:
+            purpose = f"dask-ssh-from-{cidr.network_address}-{cidr.prefixlen}"
+            description = "SSH from a range the event allows"
+            rules.let_in(self, purpose, self.group_id, port=SSH, cidr=cidr, description=description)
+
+    def _connect(self, purpose: str, whose: str, group: pulumi.Input[str]) -> None:
+        rules.let_out(
+            self, f"{purpose}-to-dask", group, port=SSH, to_group=self.group_id, description="SSH to the Dask cluster"
+        )
+        rules.let_in(
+            self,
+            f"dask-ssh-from-{purpose}",
+            self.group_id,
+            port=SSH,
+            from_group=group,
+            description=f"SSH from {whose}",
+        )
+
+    def _let_dask_through(self, scheduler: pulumi.Output[str], workers: pulumi.Output[str]) -> None:
+        """Let each side in where the other, and nobody else, is let out."""
+        groups = {"server": self._args.server_group_id, "scheduler": scheduler, "workers": workers}
+        worker_port, nanny_port = user_data.WORKER_PORTS
+        for source, target, port, to_port in (
+            ("server", "scheduler", user_data.SCHEDULER_PORT, user_data.SCHEDULER_PORT),
+            ("workers", "scheduler", user_data.SCHEDULER_PORT, user_data.SCHEDULER_PORT),
+            ("scheduler", "workers", worker_port, nanny_port),
+            ("workers", "workers", worker_port, worker_port),
+        ):
+            rules.let_out(
+                self,
+                f"dask-{source}-to-{target}",
+                groups[source],
+                port=port,
+                to_port=to_port,
+                to_group=groups[target],
+                description=f"Dask with TLS, to the {target}",
+            )
+            rules.let_in(
+                self,
+                f"dask-{target}-from-{source}",
+                groups[target],
+                port=port,
+                to_port=to_port,
+                from_group=groups[source],
+                description=f"Dask with TLS, from the {source}",
+            )
+
+    def _scheduler(self, group: pulumi.Output[str]) -> aws.ec2.Instance:
+        purpose, wanted = "dask-scheduler", self._args.settings
+        text = user_data.dask_scheduler(
+            user=self._args.user, lifetime_s=wanted.max_lifetime_s, prefix=self._args.environment_prefix
+        )
+        template = self._template(purpose, group, user_data.encoded(text), wanted.scheduler_type)
+        return aws.ec2.Instance(
+            self.called(purpose),
+            launch_template=aws.ec2.InstanceLaunchTemplateArgs(
+                id=template.id, version=template.latest_version.apply(str)
+            ),
+            subnet_id=self._args.subnet_ids[0],
+            # all that the template gives it, for the provider takes away what is not written here
+            tags=self.tags(purpose) | machines.lifetime_tag(wanted.max_lifetime_s),
+            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["launchTemplate.version"]),
+        )
+
+    def _worker_fleet(self, group: pulumi.Output[str]) -> pulumi.Output[str]:
+        text = self.scheduler_address.apply(self._worker_user_data)
+        template = self._template("dask-worker", group, text)
+        fleet = StandingFleet(
+            self.called("dask-worker-fleet"),
+            StandingFleetArgs(
+                purpose="dask-workers",
+                settings=self._workers,
+                launch_template_id=template.id,
+                launch_template_version=template.latest_version.apply(str),
+                subnet_ids=self._args.subnet_ids,
+                region=self._args.region,
+                permissions_boundary=self._args.permissions_boundary,
+                labels=self._args.labels,
+            ),
+            self.inside,
+        )
+        return fleet.fleet_id
+
+    def _worker_user_data(self, scheduler: str) -> str:
+        return user_data.encoded(
+            user_data.dask_worker(
+                user=self._args.user,
+                lifetime_s=self._args.settings.max_lifetime_s,
+                prefix=self._args.environment_prefix,
+                scheduler=scheduler,
+                n_threads=self._args.n_threads,
+            )
+        )
+
+    def _template(
+        self, purpose: str, group: pulumi.Output[str], text: pulumi.Input[str], instance_type: str | None = None
+    ) -> aws.ec2.LaunchTemplate:
+        return machines.launch_template(
+            self,
+            purpose,
+            machines.TemplateArgs(
+                description=f"{purpose} of the event {self._args.labels.event}",
+                volume_gib=self._args.volume_gib,
+                key_name=self._args.key_name,
+                security_group_ids=[self.group_id, group],
+                user_data=text,
+                image_id=self._args.image_id,
+                instance_type=instance_type,
+                lifetime_s=self._args.settings.max_lifetime_s,
+            ),
+        )
