@@ -167,7 +167,7 @@ class EventConfig(Section):
     @property
     def image_parameter(self) -> str:
         """Name of the Systems Manager parameter that holds the id of the newest tested AMI."""
-        return self.infra.image.ssm_parameter or f"/rampart/{self.name}/image"
+        return self.infra.image.ssm_parameter or f"/imagebuilder/rampart/{self.name}/image"
 
     @property
     def host_types(self) -> tuple[str, ...]:

@@ -12,6 +12,9 @@ from typing import Any
 
 import yaml
 
+MARGIN_S = 900.0
+"""For pushing and pulling, beyond boot and run, before a host ends itself. In seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class HostKey:

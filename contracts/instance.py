@@ -17,7 +17,8 @@ _RECLAIMED = "Server.SpotInstanceTermination"
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One instance. `state` is EC2's word (`pending`, `running`, ...); `address` is empty until it has one.
+    """One instance. `state` is EC2's word (`pending`, `running`, ...); `address` is the public one where there is
+    one, and empty until it has any; `private_address` is the one within its network.
 
     `reason` and `reason_code` are EC2's own, for its last change of state.
     """
@@ -31,6 +32,7 @@ class Instance:
     reason: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     reason_code: str = ""
+    private_address: str = ""
 
     @property
     def has_ended(self) -> bool:

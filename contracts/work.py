@@ -77,6 +77,8 @@ class HostAddress:
     """Where a host answers and how it proves who it is.
 
     `host_id` is the instance id, or `this-machine`. `host_key` is one `ssh-ed25519 AAAA...` line without a comment.
+    `via` is the jump host it is reached over; `proxy_command` the program, with its arguments, whose input and output
+    are the line to it instead. With neither it is dialled.
     """
 
     host_id: str
@@ -85,6 +87,8 @@ class HostAddress:
     port: int = 22
     host_key: str = ""
     key_path: Path | None = None
+    via: HostAddress | None = None
+    proxy_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

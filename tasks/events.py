@@ -50,7 +50,10 @@ def read_event(
 
 
 def event_of_challenge(challenge: str) -> str:
-    """The one event whose `ramp.problem_name` is `challenge`. Raises AskedWrongly when there are more."""
+    """The one event whose `ramp.problem_name` is `challenge`; of several the one that is called so.
+
+    Raises AskedWrongly when there are more and none is.
+    """
     import yaml
 
     found = []
@@ -64,6 +67,8 @@ def event_of_challenge(challenge: str) -> str:
             found.append(path.parent.name)
     if not found:
         raise UnknownName(f"no event has the challenge {challenge!r}", hint=_known_events())
+    if challenge in found:
+        return challenge
     if len(found) > 1:
         raise AskedWrongly(
             f"{len(found)} events have the challenge {challenge!r}", hint=f"name one with --event: {', '.join(found)}"

@@ -53,6 +53,12 @@ def _check_way_in(infra: Infra, is_written: IsWritten, report: Report) -> None:
         )
     if access is not Access.GATEWAY and is_written(("infra", "gateway")):
         report(("infra", "gateway"), f"has no effect with access: {access}", "write access: gateway, or remove it")
+    if infra.gateway.image.startswith("arn:"):
+        report(
+            ("infra", "gateway", "image"),
+            "is an Image Builder ARN, from which no machine is launched",
+            "write an AMI's id, or ssm:/ and the name of a parameter that holds one",
+        )
     if access is Access.EICE and infra.allowed_cidrs:
         report(
             ("infra", "allowed_cidrs"),

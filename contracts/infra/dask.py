@@ -28,7 +28,7 @@ class DaskCluster(Section):
         default=0,
         ge=0,
         le=1000,
-        description="workers at the first `up`; left alone by every later `up`",
+        description="workers at the first `up`; every later `up` leaves their number alone",
         examples=["2"],
     )
     max: Count = Field(default=10, ge=1, le=1000, description="most workers", examples=["20"])

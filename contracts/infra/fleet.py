@@ -56,15 +56,24 @@ class Fleet(Section):
     spot: bool = Field(
         default=True, description="spot machines beyond `on_demand_base`; `false`: all on demand", examples=["false"]
     )
-    min: Count = Field(default=0, ge=0, le=1000, description="least number of machines while runs wait", examples=["1"])
+    min: Count = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="least number of machines that whoever sets the target goes down to",
+        examples=["1"],
+    )
     target: Count = Field(
         default=0,
         ge=0,
         le=1000,
-        description="machines at the first `up`; changed by the runner afterwards, and left alone by every later `up`",
+        description="machines at the first `up`; every later `up` leaves the target alone, so that it can be changed "
+        "while the event goes on",
         examples=["2"],
     )
-    max: Count = Field(default=10, ge=1, le=1000, description="most machines", examples=["20"])
+    max: Count = Field(
+        default=10, ge=1, le=1000, description="most machines, for whoever sets the target", examples=["20"]
+    )
     on_demand_base: Count = Field(
         default=0, ge=0, le=1000, description="so many of them on demand, which are never taken back", examples=["1"]
     )

@@ -100,6 +100,7 @@ class Image(Section):
     )
     ssm_parameter: ParameterName | None = Field(
         default=None,
-        description="the parameter that holds the newest tested image's id; default `/rampart/<event_name>/image`",
-        examples=["/challenges/iris/image"],
+        description="the parameter that holds the newest tested image's id; default "
+        "`/imagebuilder/rampart/<event_name>/image`; Image Builder may write below `/imagebuilder/` alone",
+        examples=["/imagebuilder/challenges/iris"],
     )

@@ -90,13 +90,12 @@ def _retention(value: int) -> int:
 
 
 def _parameter_name(value: str) -> str:
-    if not re.fullmatch(r"(/[A-Za-z0-9_.-]+){1,15}|[A-Za-z0-9_.-]+", value) or len(value) > 900:
+    """Check a parameter that Image Builder writes: its service-linked role may do so below one prefix alone."""
+    if not re.fullmatch(r"/imagebuilder(/[A-Za-z0-9_.-]+){1,14}", value) or len(value) > 900:
         raise fault(
-            "is not the name of a Systems Manager parameter",
-            "write letters, digits, dots, - or _, divided by / and beginning with it: /rampart/iris/image",
+            "is not the name of a Systems Manager parameter that Image Builder can write",
+            "write /imagebuilder/ and letters, digits, dots, - or _, divided by /: /imagebuilder/challenges/iris",
         )
-    if re.match(r"/?(aws|ssm)", value, re.IGNORECASE):
-        raise fault("begins as AWS's own parameters do", "begin it otherwise, like /rampart/iris/image")
     return value
 
 

@@ -1,11 +1,11 @@
-"""What the program declares for an event, as recorded by Pulumi's mocks."""
+"""What the whole program declares for an event, as recorded by Pulumi's mocks."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from ipaddress import IPv4Network
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,276 +15,283 @@ from contracts.errors import AskedWrongly, KeyFileInvalid
 from contracts.event import EventConfig
 from contracts.stack import StackOutputs
 from imagebuilder import catalogue
-from infra import program
+from infra import declared, program
 from localcloud.deployer import table
-from tests.unit.infra.conftest import PUBLIC_KEY, MakeEvent
+from localcloud.deployer.lookups import LOOKUPS
+from tests.unit.infra import promises
+from tests.unit.infra.conftest import MakeEvent
+from tests.unit.infra.events import EXAMPLES, OPTIONS, event_with, example
 from tests.unit.infra.recording import Recording, Registration, record
 
+IMAGE = "ami-0abc1234def567890"
+SECRET = "4dabf18193072939515e22adb298388d"
+"""Under this key Pulumi wraps what is secret."""
 
-def _build(event: EventConfig) -> Recording:
-    return record(lambda: program.build(event))
+
+def _build(event: EventConfig, *, has_image: bool = True) -> Recording:
+    ids = [IMAGE] if has_image else []
+    return record(lambda: program.build(event), stack=event.name, answers={"aws:ec2/getAmiIds:getAmiIds": {"ids": ids}})
 
 
 @pytest.fixture(scope="module")
-def event(make_event: MakeEvent) -> EventConfig:
-    return make_event()
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("deployment")
 
 
 @pytest.fixture(scope="module")
-def recording(event: EventConfig) -> Recording:
-    return _build(event)
+def recorded(folder: Path) -> Any:
+    """Each option's recording, made once."""
+    return cache(lambda option: _build(event_with(OPTIONS[option], folder / option)))
 
 
-def test_exactly_these_resources_are_declared(event: EventConfig, recording: Recording) -> None:
-    found = Counter(each.type.rpartition(":")[2] for each in recording.resources())
+@pytest.fixture(scope="module")
+def of_example(folder: Path) -> Any:
+    """Each ready event's recording, made once."""
+    return cache(lambda name: _build(example(name, folder / "state")))
 
-    assert found == {
-        "Vpc": 1,
-        "InternetGateway": 1,
-        "RouteTable": 1,
-        "Route": 1,
-        "Subnet": 2,
-        "RouteTableAssociation": 2,
-        "KeyPair": 1,
-        "SecurityGroup": 2,
-        "SecurityGroupIngressRule": 1,
-        "SecurityGroupEgressRule": 2,
-        "LaunchTemplate": 1,
-        "Role": 1,
-        "RolePolicyAttachment": 2,
-        "InstanceProfile": 1,
-        "Component": len(catalogue.components(event)),
-        "ImageRecipe": 1,
-        "InfrastructureConfiguration": 1,
-        "DistributionConfiguration": 1,
-        "ImagePipeline": 1,
+
+def _counts(recording: Recording) -> Counter[str]:
+    return Counter(each.type.rpartition(":")[2] for each in recording.resources())
+
+
+OF_EVERY_EVENT = {
+    "Vpc": 1,
+    "DefaultSecurityGroup": 1,
+    "InternetGateway": 1,
+    "RouteTable": 1,
+    "Route": 1,
+    "Subnet": 2,
+    "RouteTableAssociation": 2,
+    "VpcEndpoint": 1,
+    "KeyPair": 1,
+    "SecurityGroup": 3,
+    "SecurityGroupIngressRule": 2,
+    "SecurityGroupEgressRule": 5,
+    "LaunchTemplate": 1,
+    "Role": 2,
+    "RolePolicy": 1,
+    "RolePolicyAttachment": 2,
+    "InstanceProfile": 1,
+    "LogGroup": 1,
+    "Component": 4,
+    "ImageRecipe": 1,
+    "InfrastructureConfiguration": 1,
+    "DistributionConfiguration": 1,
+    "ImagePipeline": 1,
+    "LifecyclePolicy": 1,
+}
+BESIDES: dict[str, dict[str, int]] = {
+    "iris": {},
+    "spot": {
+        # private subnets over three zones, and the public one beside them
+        **{"Subnet": 2, "RouteTable": 1, "RouteTableAssociation": 2},
+        # the jump host between its group and the hosts'
+        **{"Instance": 1, "SecurityGroup": 1, "SecurityGroupIngressRule": 1, "SecurityGroupEgressRule": 1},
+        **{"LaunchTemplate": 1, "Fleet": 1, "EventRule": 1, "EventTarget": 1, "Queue": 1, "QueuePolicy": 1},
+        "Budget": 1,
+    },
+    "dask": {
+        **{"Bucket": 1, "BucketPublicAccessBlock": 1, "BucketOwnershipControls": 1, "BucketVersioning": 1},
+        **{"BucketServerSideEncryptionConfiguration": 1, "BucketLifecycleConfiguration": 1, "BucketPolicy": 1},
+        **{"FileSystem": 1, "MountTarget": 2, "AccessPoint": 1, "FileSystemPolicy": 1, "Secret": 1, "RolePolicy": 2},
+        **{"Instance": 1, "LaunchTemplate": 2, "Fleet": 1, "LifecyclePolicy": 1},
+        **{"EventRule": 1, "EventTarget": 1, "Queue": 1, "QueuePolicy": 1},
+        # all its machines, scheduler, workers, files
+        "SecurityGroup": 4,
+        "SecurityGroupIngressRule": 8,
+        "SecurityGroupEgressRule": 7,
+    },
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_exactly_these_resources_are_declared_for_a_ready_event(name: str, of_example: Any) -> None:
+    assert _counts(of_example(name)) == Counter(OF_EVERY_EVENT) + Counter(BESIDES[name])
+
+
+def test_every_promise_is_kept_whatever_the_event_asks_for(recorded: Any) -> None:
+    for option in OPTIONS:
+        recording = recorded(option)
+
+        assert promises.untagged(recording) == [], option
+        assert promises.misnamed(recording) == [], option
+        assert promises.badly_described(recording) == [], option
+        assert promises.let_the_world_in(recording) == [], option
+        assert promises.unguarded(recording) == [], option
+        assert promises.unencrypted(recording) == [], option
+        assert promises.with_credentials(recording) == [], option
+        assert promises.unordered(recording) == [], option
+
+
+def test_user_data_is_small_ends_the_machine_and_holds_no_key(recorded: Any) -> None:
+    for option in OPTIONS:
+        for name, text in promises.user_data(recorded(option)):
+            assert len(text.encode()) < 16_384
+            assert "PRIVATE" not in text
+            assert "shutdown" in text or name.endswith("jump-host")
+
+
+@pytest.mark.parametrize("option", ["nothing", "everything"])
+def test_two_runs_declare_the_same(option: str, recorded: Any, folder: Path) -> None:
+    def in_order(recording: Recording) -> list[Registration]:
+        return sorted(recording.registrations, key=lambda each: (each.type, each.name))
+
+    first, again = recorded(option), _build(event_with(OPTIONS[option], folder / option))
+
+    assert in_order(again) == in_order(first)
+    assert again.outputs == first.outputs
+
+
+def test_the_outputs_are_those_the_house_reads_and_hold_no_secret(recorded: Any) -> None:
+    for option in OPTIONS:
+        outputs = StackOutputs.model_validate(recorded(option).outputs)
+
+        assert (outputs.stack, outputs.event, outputs.region) == ("iris", "iris", "eu-west-3")
+        assert SECRET not in json.dumps(recorded(option).outputs)
+        assert "None" not in outputs.model_dump_json()
+
+
+def test_every_resource_is_on_the_list_of_what_is_declared(recorded: Any) -> None:
+    for option in OPTIONS:
+        for each in recorded(option).resources():
+            declared.row_of(each.type, each.name.removeprefix("rampart-iris-"))
+
+
+def test_the_list_of_what_is_declared_holds_nothing_else(recorded: Any) -> None:
+    made = {
+        declared.row_of(each.type, each.name.removeprefix("rampart-iris-"))
+        for option in OPTIONS
+        for each in recorded(option).resources()
     }
 
-
-def test_the_local_deployer_can_make_every_declared_type_and_no_other(recording: Recording) -> None:
-    assert {each.type for each in recording.resources()} == set(table.HANDLERS)
+    assert set(declared.ROWS) - made == set()
 
 
-def test_the_outputs_are_those_the_house_reads(event: EventConfig, recording: Recording) -> None:
-    outputs = StackOutputs.model_validate(recording.outputs)
+def test_the_local_deployer_can_make_every_declared_type_and_no_other(recorded: Any) -> None:
+    declared_types = {each.type for option in OPTIONS for each in recorded(option).resources()}
+    # a document too long for the API, and a value for a secret, need more than an option
+    declared_types |= {"aws:s3/bucketObjectv2:BucketObjectv2", "aws:secretsmanager/secretVersion:SecretVersion"}
 
-    assert (outputs.stack, outputs.event, outputs.region) == ("iris", "iris", event.region)
-    assert outputs.subnet_ids == ("id-rampart-iris-subnet-0", "id-rampart-iris-subnet-1")
-    assert outputs.security_group_id == "id-rampart-iris-hosts"
-    assert outputs.launch_template_id == "id-rampart-iris-host"
-    assert outputs.image_pipeline_arn.endswith("rampart-iris-image")
-    assert outputs.image_name == "iris-backend"
+    assert declared_types == set(table.HANDLERS)
 
 
-def test_two_runs_declare_the_same(event: EventConfig, recording: Recording) -> None:
-    def sorted_by_name(each: Registration) -> tuple[str, str]:
-        return each.type, each.name
+def test_the_local_deployer_answers_every_question_of_the_program(recorded: Any) -> None:
+    asked = {lookup.token for option in OPTIONS for lookup in recorded(option).lookups}
 
-    again = _build(event)
-
-    assert sorted(again.registrations, key=sorted_by_name) == sorted(recording.registrations, key=sorted_by_name)
-    assert again.outputs == recording.outputs
+    assert asked <= set(LOOKUPS)
 
 
-def test_hosts_are_reached_on_port_22_from_the_allowed_ranges_alone(recording: Recording) -> None:
-    rule = recording.only(":SecurityGroupIngressRule").inputs
+def test_names_fit_aws_even_for_the_longest_event(folder: Path) -> None:
+    event = event_with(OPTIONS["everything"], folder / "long", name="e" * 64)
 
-    assert (rule["ipProtocol"], rule["fromPort"], rule["toPort"]) == ("tcp", 22, 22)
-    assert rule["cidrIpv4"] == "203.0.113.0/28"
-    assert rule["securityGroupId"] == "id-rampart-iris-hosts"
+    assert promises.misnamed(_build(event)) == []
 
 
-def test_nothing_goes_out_of_hosts_and_only_the_web_out_of_builds(recording: Recording) -> None:
-    ways_out = [each.inputs for each in recording.of(":SecurityGroupEgressRule")]
-
-    assert {way["securityGroupId"] for way in ways_out} == {"id-rampart-iris-image-builder"}
-    assert sorted((way["fromPort"], way["toPort"]) for way in ways_out) == [(80, 80), (443, 443)]
-    for group in recording.of(":SecurityGroup"):
-        assert "ingress" not in group.inputs
-        assert "egress" not in group.inputs
-
-
-def test_a_range_is_a_rule_of_its_own(make_event: MakeEvent) -> None:
-    cidrs = (IPv4Network("203.0.113.0/28"), IPv4Network("198.51.100.7/32"))
-    recording = _build(make_event(infra={"allowed_cidrs": cidrs}))
-
-    names = [rule.name for rule in recording.of(":SecurityGroupIngressRule")]
-    assert names == ["rampart-iris-ssh-from-198.51.100.7-32", "rampart-iris-ssh-from-203.0.113.0-28"]
+def test_hosts_reach_nothing_unless_the_event_asks(recorded: Any) -> None:
+    for option in OPTIONS:
+        ways_out = [
+            each
+            for each in recorded(option).of(":SecurityGroupEgressRule")
+            if each.inputs["securityGroupId"] == "id-rampart-iris-hosts"
+        ]
+        assert bool(ways_out) == ("host_egress" in OPTIONS[option]), option
+        assert all(each.inputs["cidrIpv4"] != "0.0.0.0/0" for each in ways_out)
 
 
-@pytest.mark.parametrize(
-    "open_to", [["0.0.0.0/0"], ["203.0.113.0/28", "0.0.0.0/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["64.0.0.0/3"]]
-)
-def test_a_port_open_to_nearly_everybody_is_refused(make_event: MakeEvent, open_to: list[str]) -> None:
-    cidrs = tuple(IPv4Network(cidr) for cidr in open_to)
+@pytest.mark.parametrize("option", ["spot-fleet", "fleet-on-demand", "legacy-fleet", "dask"])
+def test_machines_that_are_kept_up_have_an_end_and_their_number_is_left_alone(option: str, recorded: Any) -> None:
+    recording = recorded(option)
+    (fleet,) = [*recording.of(":Fleet"), *recording.of(":SpotFleetRequest")]
 
-    with pytest.raises(AskedWrongly, match=r"infra\.allowed_cidrs opens port 22"):
-        _build(make_event(infra={"allowed_cidrs": cidrs}))
-
-
-def test_hosts_nobody_could_reach_are_refused(make_event: MakeEvent) -> None:
-    with pytest.raises(AskedWrongly, match=r"infra\.allowed_cidrs is empty"):
-        _build(make_event(infra={"allowed_cidrs": ()}))
+    assert fleet.inputs["validUntil"] == "2027-03-31T18:00:00Z"
+    assert fleet.inputs["terminateInstancesWithExpiration"] is True
+    assert any("argetCapacity" in path for path in fleet.ignored)
 
 
-def test_a_host_is_launched_guarded(recording: Recording) -> None:
-    template = recording.only(":LaunchTemplate").inputs
+def test_what_needs_an_image_waits_for_it(folder: Path) -> None:
+    event = event_with(OPTIONS["everything"], folder / "no-image")
 
-    assert template["metadataOptions"] == {
-        "httpEndpoint": "enabled",
-        "httpTokens": "required",
-        "httpPutResponseHopLimit": 1,
-        "instanceMetadataTags": "disabled",
-    }
-    assert template["instanceInitiatedShutdownBehavior"] == "terminate"
-    assert template["vpcSecurityGroupIds"] == ["id-rampart-iris-hosts"]
-    assert template["keyName"] == "rampart-iris-key"
-    assert not {"iamInstanceProfile", "imageId", "userData", "networkInterfaces"} & set(template)
-    (volume,) = template["blockDeviceMappings"]
-    assert volume["ebs"] == {
-        "volumeType": "gp3",
-        "volumeSize": 20,
-        "encrypted": "true",
-        "deleteOnTermination": "true",
+    recording = _build(event, has_image=False)
+
+    assert recording.outputs["waits_for_image"] == ["fleet", "dask"]
+    assert recording.of(":Fleet") == []
+    assert [each.name for each in recording.of(":Instance")] == ["rampart-iris-jump-host"]
+    assert _build(event).outputs["waits_for_image"] == []
+
+
+def test_the_hosts_of_single_runs_cannot_mount_what_is_shared(recorded: Any) -> None:
+    clients = {
+        each.inputs["referencedSecurityGroupId"]
+        for each in recorded("everything").of(":SecurityGroupIngressRule")
+        if each.inputs["fromPort"] == 2049
     }
 
-
-def test_a_host_has_room_for_its_image(make_event: MakeEvent) -> None:
-    event = make_event()
-    image = event.infra.image.model_copy(update={"volume_gib": 40})
-    recording = _build(make_event(infra={"image": image}))
-
-    (volume,) = recording.only(":LaunchTemplate").inputs["blockDeviceMappings"]
-    assert volume["ebs"]["volumeSize"] == 40
+    assert "id-rampart-iris-server" in clients
+    assert "id-rampart-iris-hosts" not in clients
 
 
-def test_builds_run_guarded_and_end_when_they_fail(recording: Recording) -> None:
-    builds = recording.only(":InfrastructureConfiguration").inputs
+def test_a_secrets_value_goes_to_the_secret_and_nowhere_else(folder: Path) -> None:
+    event = event_with(OPTIONS["secrets"], folder / "valued")
 
-    assert builds["instanceMetadataOptions"] == {"httpTokens": "required", "httpPutResponseHopLimit": 1}
-    assert builds["terminateInstanceOnFailure"] is True
-    assert builds["securityGroupIds"] == ["id-rampart-iris-image-builder"]
-    assert builds["subnetId"] == "id-rampart-iris-subnet-0"
-    assert builds["instanceProfileName"] == "rampart-iris-image-build"
+    recording = record(lambda: program.build(event), config={"rampart:secret-osf": "hunter2"})
 
-
-def test_images_are_encrypted_and_made_of_the_catalogue_in_its_order(event: EventConfig, recording: Recording) -> None:
-    recipe = recording.only(":ImageRecipe")
-    components = catalogue.components(event)
-
-    assert recipe.inputs["version"] == catalogue.recipe_version(event)
-    assert recipe.inputs["parentImage"] == event.infra.image.parent_image
-    steps = recipe.inputs["components"]
-    assert [step["componentArn"].rpartition(":")[2] for step in steps] == [each.name for each in components]
-    assert [{item["name"]: item["value"] for item in step["parameters"]} for step in steps] == [
-        each.parameters for each in components
-    ]
-    (volume,) = recipe.inputs["blockDeviceMappings"]
-    assert volume["ebs"]["encrypted"] == "true"
+    (version,) = recording.of(":SecretVersion")
+    assert version.inputs["secretString"] == {SECRET: "1b47061264138c4ac30d75fd1eb44270", "value": "hunter2"}
+    others = [each.inputs for each in recording.registrations if each is not version]
+    assert "hunter2" not in json.dumps([others, recording.outputs])
 
 
-def test_superseded_versions_stay_and_nothing_else_does(recording: Recording) -> None:
-    retained = {each.type.rpartition(":")[2] for each in recording.resources() if each.retained}
+def test_only_image_builds_may_read_the_secrets(recorded: Any) -> None:
+    readers = [each for each in recorded("everything").of(":RolePolicy") if "GetSecretValue" in each.inputs["policy"]]
 
-    assert retained == {"Component", "ImageRecipe"}
-
-
-def test_an_image_is_named_by_its_build_date_and_tagged_as_tested(recording: Recording) -> None:
-    (distribution,) = recording.only(":DistributionConfiguration").inputs["distributions"]
-    ami = distribution["amiDistributionConfiguration"]
-
-    assert ami["name"] == "iris-backend {{ imagebuilder:buildDate }}"
-    assert ami["amiTags"] == {"rampart:event": "iris", "rampart:stack": "iris", "rampart:status": "tested"}
-    assert "launchPermission" not in ami
-    assert recording.only(":ImagePipeline").inputs["imageTestsConfiguration"] == {"imageTestsEnabled": True}
+    assert [each.inputs["role"] for each in readers] == ["rampart-iris-image-build"]
 
 
-def test_the_build_role_is_taken_by_ec2_alone(recording: Recording) -> None:
-    (statement,) = json.loads(recording.only(":Role").inputs["assumeRolePolicy"])["Statement"]
+def test_a_long_document_brings_a_bucket(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = event_with({}, folder / "nothing")
+    (first, *others) = catalogue.components(event)
+    long = [type(first)(first.name, first.version, "#" * 20_000, first.parameters, first.description), *others]
+    monkeypatch.setattr(catalogue, "components", lambda _: tuple(long))
 
-    assert statement["Principal"] == {"Service": "ec2.amazonaws.com"}
-    assert [each.inputs["policyArn"] for each in recording.of(":RolePolicyAttachment")] == [
-        "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
-        "arn:aws:iam::aws:policy/EC2InstanceProfileForImageBuilder",
-    ]
+    recording = _build(event)
 
-
-def test_everything_that_takes_tags_says_whose_it_is(recording: Recording) -> None:
-    untaggable = {"Route", "RouteTableAssociation", "RolePolicyAttachment"}
-    for each in recording.resources():
-        if each.type.rpartition(":")[2] in untaggable:
-            continue
-        tags = each.inputs["tags"]
-        assert tags["rampart:event"] == tags["rampart:stack"] == "iris", each.name
-        assert tags["Name"] == each.name
+    assert len(recording.of("s3/bucket:Bucket")) == len(recording.of(":BucketObjectv2")) == 1
+    assert recording.outputs["bucket"] == "id-rampart-iris-bucket"
 
 
-def test_what_is_launched_says_whose_it_is(recording: Recording) -> None:
-    specifications = recording.only(":LaunchTemplate").inputs["tagSpecifications"]
-
-    assert [each["resourceType"] for each in specifications] == ["instance", "volume", "network-interface"]
-    for each in specifications:
-        assert each["tags"] == {"Name": "rampart-iris-host", "rampart:event": "iris", "rampart:stack": "iris"}
+def test_the_cost_center_is_on_everything_that_takes_tags(recorded: Any) -> None:
+    for each in recorded("budget").resources():
+        assert each.inputs.get("tags", {}).get("rampart:cost-center", "physics 2027") == "physics 2027"
+        assert ("tags" not in each.inputs) or "rampart:cost-center" in each.inputs["tags"], each.name
 
 
-def test_texts_and_tags_are_of_the_letters_that_ec2_and_iam_take(recording: Recording) -> None:
-    groups, everything = r"[a-zA-Z0-9. _:/()#,@\[\]+=&;{}!$*-]{1,255}", recording.resources()
+def test_a_boundary_bounds_every_role(recorded: Any) -> None:
+    boundary = OPTIONS["bounded"]["permissions_boundary"]
 
-    assert all(re.fullmatch(groups, each.inputs["description"]) for each in recording.of(":SecurityGroup"))
-    assert re.fullmatch(r"[ -~]{1,1000}", recording.only(":Role").inputs["description"])
-    assert len(recording.only(":LaunchTemplate").inputs["description"]) <= 255
-    for key, value in {item for each in everything for item in each.inputs.get("tags", {}).items()}:
-        assert re.fullmatch(r"(?!aws:)[\w .:/=+@-]{1,128}", key)
-        assert re.fullmatch(r"[\w .:/=+@-]{0,256}", value)
+    roles = recorded("bounded").of(":Role")
+    assert len(roles) == 4
+    assert {each.inputs["permissionsBoundary"] for each in roles} == {boundary}
 
 
-def test_a_host_may_be_launched_into_any_subnet_of_its_groups_network(recording: Recording) -> None:
-    template = recording.only(":LaunchTemplate").inputs
+def test_superseded_versions_and_what_the_event_keeps_stay(recorded: Any) -> None:
+    def retained(option: str) -> set[str]:
+        return {each.type.rpartition(":")[2] for each in recorded(option).resources() if each.retained}
 
-    # with an interface in the template EC2 refuses groups and a subnet beside it
-    assert "networkInterfaces" not in template
-    assert template["vpcSecurityGroupIds"] == ["id-rampart-iris-hosts"]
-    # nobody gives a host an address: its subnet must
-    assert all(each.inputs["mapPublicIpOnLaunch"] for each in recording.of(":Subnet"))
+    assert retained("bucket") == {"Component", "ImageRecipe"}
+    assert {"Bucket", "FileSystem"} <= retained("kept-storage")
 
 
-def test_every_resource_is_made_by_the_one_provider_of_the_events_region(recording: Recording) -> None:
+def test_every_resource_is_made_by_the_one_provider_of_the_events_region(recorded: Any) -> None:
+    recording = recorded("everything")
     (provider,) = [each for each in recording.registrations if each.type == "pulumi:providers:aws"]
 
     assert provider.inputs["region"] == "eu-west-3"
     assert {each.provider.rpartition("::")[0].rpartition("::")[2] for each in recording.resources()} == {provider.name}
 
 
-def test_every_resource_belongs_to_a_component(recording: Recording) -> None:
-    assert {each.parent.rpartition("::")[2] for each in recording.resources()} == {
-        "rampart-iris-network",
-        "rampart-iris-access",
-        "rampart-iris-images",
-        "rampart-iris-hosts",
-    }
-
-
-def test_the_zones_are_the_first_of_the_region_by_name(recording: Recording) -> None:
-    assert [each.inputs["availabilityZone"] for each in recording.of(":Subnet")] == ["eu-west-3a", "eu-west-3b"]
-    assert [each.inputs["cidrBlock"] for each in recording.of(":Subnet")] == ["10.20.0.0/19", "10.20.32.0/19"]
-
-
-def test_more_zones_than_the_region_has_are_refused(make_event: MakeEvent) -> None:
-    with pytest.raises(Exception, match=r"write infra\.network\.availability_zones: 3"):
-        _build(make_event(network={"availability_zones": 4}))
-
-
-def test_the_default_network_is_looked_up_and_nothing_in_it_is_declared(make_event: MakeEvent) -> None:
-    recording = _build(make_event(network={"vpc": "default"}))
-
-    assert not [each for each in recording.resources() if each.type.endswith((":Vpc", ":Subnet", ":Route"))]
-    assert recording.outputs["vpc_id"] == "vpc-default"
-    assert recording.outputs["subnet_ids"] == ["subnet-default-a", "subnet-default-b"]
-    assert recording.only(":InfrastructureConfiguration").inputs["subnetId"] == "subnet-default-a"
-
-
-def test_the_key_pair_is_the_public_half_without_the_persons_name(recording: Recording) -> None:
-    assert recording.only(":KeyPair").inputs["publicKey"] == PUBLIC_KEY
+def test_every_resource_belongs_to_a_component(recorded: Any) -> None:
+    for each in recorded("everything").resources():
+        assert "rampart:infra:" in each.parent, each.name
 
 
 def test_an_existing_key_pair_is_used_and_none_declared(make_event: MakeEvent) -> None:
@@ -295,12 +302,17 @@ def test_an_existing_key_pair_is_used_and_none_declared(make_event: MakeEvent) -
     assert recording.only(":LaunchTemplate").inputs["keyName"] == "mine"
 
 
-def test_a_missing_public_key_is_told_before_anything_is_declared(make_event: MakeEvent, tmp_path: Any) -> None:
+def test_a_missing_public_key_is_told_before_anything_is_declared(make_event: MakeEvent, tmp_path: Path) -> None:
     with pytest.raises(KeyFileInvalid, match=r"no public key at .*/key\.pub .*ssh-keygen"):
         _build(make_event(worker={"key_path": tmp_path / "key"}))
 
 
-def test_no_secret_is_in_outputs_or_resources(make_event: MakeEvent) -> None:
+def test_hosts_nobody_could_reach_are_refused(make_event: MakeEvent) -> None:
+    with pytest.raises(AskedWrongly, match=r"infra\.allowed_cidrs is empty"):
+        _build(make_event(infra={"allowed_cidrs": ()}))
+
+
+def test_no_credential_of_the_event_file_is_in_outputs_or_resources(make_event: MakeEvent) -> None:
     secrets = {"access_key_id": SecretStr("AKIAVERYSECRET"), "secret_access_key": SecretStr("verysecretindeed")}
     recording = _build(make_event(worker=secrets))
 
@@ -308,4 +320,4 @@ def test_no_secret_is_in_outputs_or_resources(make_event: MakeEvent) -> None:
     assert "verysecret" not in told.lower()
     (provider,) = [each for each in recording.registrations if each.type == "pulumi:providers:aws"]
     for name in ("accessKey", "secretKey"):
-        assert provider.inputs[name]["4dabf18193072939515e22adb298388d"] == "1b47061264138c4ac30d75fd1eb44270"
+        assert provider.inputs[name][SECRET] == "1b47061264138c4ac30d75fd1eb44270"

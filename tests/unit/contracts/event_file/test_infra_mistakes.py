@@ -37,6 +37,11 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("host_egress: [{port: 443}]", "infra.host_egress[0].cidr", "is missing"),
     ("{access: gateway, gateway: {instance_type: nano}}", "infra.gateway.instance_type", "is not an instance type"),
     ("{access: gateway, gateway: {image: ubuntu 22}}", "infra.gateway.image", "is not a parent image"),
+    (
+        '{access: gateway, gateway: {image: "arn:aws:imagebuilder:eu-west-3:aws:image/ubuntu-22/x.x.x"}}',
+        "infra.gateway.image",
+        "from which no machine is launched",
+    ),
     ("{access: gateway, gateway: {user: Root!}}", "infra.gateway.user", "is not a user name"),
     ("gateway: {instance_type: t3.nano}", "infra.gateway", "has no effect with access: public"),
     # network
@@ -96,7 +101,7 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("image: {keep: 0}", "infra.image.keep", "must be at least 1"),
     ("image: {log_retention_days: 10}", "infra.image.log_retention_days", "write 7, the nearest it takes"),
     ('image: {ssm_parameter: "/iris image"}', "infra.image.ssm_parameter", "is not the name of a Systems Manager"),
-    ("image: {ssm_parameter: /aws/iris}", "infra.image.ssm_parameter", "begins as AWS's own parameters do"),
+    ("image: {ssm_parameter: /aws/iris}", "infra.image.ssm_parameter", "/imagebuilder/"),
     ("image: {instance_type: large}", "infra.image.instance_type", "is not an instance type"),
     # fleet
     ("fleet: {target: 1}", "infra.fleet.valid_until", "is missing"),
@@ -255,7 +260,7 @@ def test_everything_together_is_taken(load: Load) -> None:
     )
 
     assert event.host_types == ("t3.medium", "c7i.large")
-    assert event.image_parameter == "/rampart/iris/image"
+    assert event.image_parameter == "/imagebuilder/rampart/iris/image"
     assert event.infra.host_egress[0].port == 443
 
 

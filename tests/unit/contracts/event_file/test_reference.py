@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from contracts.event import Dispatcher, EventConfig, Hooks, Ramp, Worker
 from contracts.event_file.database_url import SqlAlchemy
-from contracts.infra import FolderKit, GitKit, Image, Infra, Network
 
 Load = Callable[..., EventConfig]
 
@@ -25,11 +24,6 @@ HEADINGS: list[tuple[type[BaseModel], str]] = [
     (Worker, "## `worker`"),
     (Hooks, "### `worker.hooks`"),
     (Dispatcher, "## `dispatcher`"),
-    (Infra, "## `infra`"),
-    (Network, "### `infra.network`"),
-    (Image, "### `infra.image`"),
-    (FolderKit, "### `infra.image.kit`"),
-    (GitKit, "### `infra.image.kit`"),
     (SqlAlchemy, "## The database"),
 ]
 
@@ -53,5 +47,5 @@ def test_the_example_on_the_page_loads(load: Load, deployment: Path) -> None:
     python = deployment / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
-    example = PAGE.split("```yaml\n")[1].split("```")[0].replace("examples/iris", "ramp-kits/iris")
+    example = PAGE.split("```yaml\n")[-1].split("```")[0].replace("examples/iris", "ramp-kits/iris")
     assert load(example).warnings == ()
