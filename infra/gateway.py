@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from contracts.errors import AskedWrongly
 from contracts.host_boot import render_user_data
 from infra.component import Component
-from infra.tags import Labels
+from infra.tags import KEEP, Labels
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class JumpHost(Component):
             instance_initiated_shutdown_behavior="terminate",
             metadata_options=_metadata_options(),
             root_block_device=_root_volume(),
-            tags=self.tags("jump-host"),
+            tags={**self.tags("jump-host"), KEEP: "as long as the stack"},
             volume_tags=self.tags("jump-host"),
             # a newer image is no reason to end a machine people are connected through, and to give it another address
             opts=pulumi.ResourceOptions.merge(self.inside, pulumi.ResourceOptions(ignore_changes=["ami"])),

@@ -10,9 +10,9 @@ import pulumi_aws as aws
 
 from infra import naming, policies, tags
 from infra.component import Component
-from infra.tags import Labels
+from infra.tags import KEEP, Labels
 
-KEPT = {"rampart:keep": "true"}
+KEPT = {KEEP: "true"}
 """The tag that exempts an image, or its AMI, for good."""
 IN_USE_DAYS = 14
 """An AMI that something was launched from since then counts as in use."""

@@ -9,6 +9,8 @@ STACK = "rampart:stack"
 STATUS = "rampart:status"
 MANAGED_BY = "rampart:managed-by"
 COST_CENTER = "rampart:cost-center"
+KEEP = "rampart:keep"
+"""Whatever its value: the reaper passes an instance by, and retirement an image."""
 MAX_LIFETIME = "rampart:max-lifetime-s"
 """On machines that AWS launches for a standing fleet: seconds counted from their launch."""
 

@@ -115,3 +115,7 @@ def test_hosts_see_the_endpoints_address_and_not_the_clients() -> None:
     assert endpoint.inputs["securityGroupIds"] == ["sg-1"]
     assert promises.untagged(recording) == []
     assert recording.outputs == {"id": "id-rampart-iris-connect-endpoint"}
+
+
+def test_the_reaper_passes_it_by_for_it_has_no_end_but_the_stacks() -> None:
+    assert _jump_host().only(":Instance").inputs["tags"]["rampart:keep"] == "as long as the stack"
