@@ -97,6 +97,7 @@ class MemoryInstances:
             instance_type=pool.instance_type,
             launched_at=self._now(),
             tags=dict(request.tags),
+            private_address=f"10.77.{number // 250}.{number % 250 + 1}",
         )
         self._by_id[instance.instance_id] = instance
         return instance.instance_id

@@ -1,46 +1,55 @@
-"""Never write to a channel that was closed before."""
+"""Never write to a channel that was ended or closed before."""
 
 from __future__ import annotations
 
-import paramiko
-from paramiko.common import (
-    MSG_CHANNEL_CLOSE,
-    MSG_CHANNEL_DATA,
-    MSG_CHANNEL_EOF,
-    MSG_CHANNEL_EXTENDED_DATA,
-    MSG_CHANNEL_WINDOW_ADJUST,
-)
+from typing import Any
 
-_WRITES = frozenset({MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_CHANNEL_EOF, MSG_CHANNEL_WINDOW_ADJUST})
+import paramiko
+from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_DATA, MSG_CHANNEL_EOF, MSG_CHANNEL_EXTENDED_DATA
+
+_DATA = frozenset({MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_CHANNEL_EOF})
 
 
 class OrderlyTransport(paramiko.Transport):
-    """A transport in which nothing follows a channel's CLOSE.
+    """A transport in which nothing follows a channel's CLOSE, and no data its EOF.
 
     Paramiko makes a message under the channel's lock and sends it after the lock is released, so its own thread may
-    answer a CLOSE in between. RFC 4254 (5.3) allows no message after it, and OpenSSH ends the whole connection.
+    answer a CLOSE in between, or another one close the channel. RFC 4254 (5.3) allows neither, and servers end the
+    whole connection; where they use the channel's number again, a late message would even reach a stranger.
     """
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they come
-        self._closed: set[int] = set()  # the server's numbers of channels
 
     def _send_message(self, data: paramiko.Message) -> None:
         # paramiko calls this with its sending lock held: what is seen here is the order on the wire
-        packet = data.asbytes()
-        kind = packet[0]
-        if kind in _WRITES or kind == MSG_CHANNEL_CLOSE:
-            number = _number(packet, 1)
-            if number in self._closed:
-                return
-            if kind == MSG_CHANNEL_CLOSE:
-                self._closed.add(number)
-        super()._send_message(data)  # type: ignore[misc]  # not in the stubs
+        sender = getattr(data, "sender", None)
+        if sender is None or sender.lets_pass(data.asbytes()[0]):
+            super()._send_message(data)  # type: ignore[misc]  # not in the stubs
 
     def _parse_channel_open_success(self, message: paramiko.Message) -> None:
-        self._closed.discard(_number(message.asbytes(), 4))  # servers use a number again
+        channel = self._channels.get(int.from_bytes(message.asbytes()[:4]))  # type: ignore[attr-defined]
+        if channel is not None:
+            channel.transport = _Sender(self)
         super()._parse_channel_open_success(message)  # type: ignore[misc]  # not in the stubs
 
 
-def _number(packet: bytes, at: int) -> int:
-    return int.from_bytes(packet[at : at + 4])
+class _Sender:
+    """The transport as one channel sees it: it knows which messages are that channel's, and how far it has come."""
+
+    def __init__(self, transport: OrderlyTransport) -> None:
+        self._transport = transport
+        self._has_ended = False
+        self._has_closed = False
+
+    def lets_pass(self, kind: int) -> bool:
+        """Whether a message of this kind may be sent now; asked in the order of sending."""
+        if self._has_closed or (self._has_ended and kind in _DATA):
+            return False
+        self._has_closed = kind == MSG_CHANNEL_CLOSE
+        self._has_ended = self._has_ended or kind == MSG_CHANNEL_EOF
+        return True
+
+    def _send_user_message(self, message: Any) -> None:
+        message.sender = self
+        self._transport._send_user_message(message)  # type: ignore[attr-defined]  # not in the stubs
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

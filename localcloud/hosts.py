@@ -6,13 +6,13 @@ import asyncio
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from contracts.errors import AskedWrongly, UnknownName
+from contracts.errors import AskedWrongly, CommandFailed, UnknownName
 from localcloud import addresses, metadata, small_http, ssh_config, ssh_server, user_data
 from localcloud.addresses import Place
 from localcloud.instances import Description, Notices
@@ -85,7 +85,7 @@ class Hosts:
         )
         try:
             place, door = addresses.listen()
-            host = Host(describe, machine, place, identity, boot, console=[*boot.warnings, *warnings])
+            host = Host(describe, machine, place, identity, boot, console=_boot_lines(instance_id, boot, warnings))
             self._open(host, door)
         except BaseException:
             machine.destroy()
@@ -94,6 +94,7 @@ class Hosts:
             self._hosts[instance_id] = host
         self._write_config()
         host.console.append(_fingerprints(identity))
+        _write_files(host)
         self._boot(host)
         return place.address
 
@@ -179,6 +180,16 @@ class Hosts:
     def forget_image(self, image_id: str) -> None:
         self._room.forget_image(image_id)
 
+    def _neighbour(self, address: str, port: int) -> tuple[str, int] | None:
+        """Where the SSH door of a running machine is; None for all else that answers on this one."""
+        with self._lock:
+            places = [host.place for host in self._hosts.values() if host.server is not None]
+        for place in places:
+            door = (place.connect_to, place.port)
+            if (address, port) in ((place.address, addresses.SSH_PORT), door):
+                return door
+        return None
+
     def _host(self, instance_id: str) -> Host:
         with self._lock:
             host = self._hosts.get(instance_id)
@@ -199,7 +210,7 @@ class Hosts:
         metadata_door.setblocking(False)
         address, port = metadata_door.getsockname()[:2]
         environment = {} if inside else {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{address}:{port}/"}
-        host.server = ssh_server.SSHServer(host.machine, host.identity, environment)
+        host.server = ssh_server.SSHServer(host.machine, host.identity, environment, self._neighbour)
         host.metadata_server = self._loop.call(small_http.serve(service.handle, metadata_door))
         self._loop.call(host.server.start(door))
 
@@ -245,11 +256,30 @@ class Hosts:
             )
 
 
+def _write_files(host: Host) -> None:
+    """What the user data wants to lie there before its commands run; what the level cannot write it says."""
+    for file in host.boot.files:
+        try:
+            host.machine.write_file(file.path, file.data, mode=file.mode, owner=file.owner)
+        except CommandFailed as error:
+            host.console.append(f"[    4.731954] cloud-init[612]: {error.message}")
+
+
 def _listen_to_boot(process: subprocess.Popen[bytes], console: list[str]) -> None:
     with process:
         output, _ = process.communicate()
     if text := output.decode("utf-8", errors="replace").strip():
         console.append(text)
+
+
+def _boot_lines(instance_id: str, boot: user_data.UserData, warnings: Sequence[str]) -> list[str]:
+    """What a machine says before its first services are up, with what was wrong with its user data."""
+    return [
+        f"[    0.000000] Linux version (the local cloud's {instance_id})",
+        "[    1.204417] systemd[1]: Detected virtualization amazon.",
+        "[    4.731952] cloud-init[612]: Cloud-init running 'modules:config'",
+        *(f"[    4.731953] cloud-init[612]: {warning}" for warning in (*boot.warnings, *warnings)),
+    ]
 
 
 def _fingerprints(identity: ssh_server.Identity) -> str:

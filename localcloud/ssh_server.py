@@ -1,16 +1,19 @@
-"""Serve SSH for one machine: its own host key, its authorized keys, its login user only."""
+"""Serve SSH for one machine: its own host key, its authorized keys, its login user, the way to its neighbours."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import asyncssh
 
+from localcloud.forwarding import Forwarding, forward
 from localcloud.machines import Machine
 from localcloud.sessions import Session
+
+Neighbour = Callable[[str, int], tuple[str, int] | None]
 
 _KEEPALIVE_S = 30
 _PASSES_TO_CONNECT = 3  # of the loop: a task is made of an accepted connection, then a transport, then it is told
@@ -52,12 +55,19 @@ def identity(host_key_private: str | None, authorized_keys: tuple[str, ...]) -> 
 
 
 class SSHServer:
-    """The SSH server of one machine; every method runs in the loop's thread."""
+    """The SSH server of one machine; every method runs in the loop's thread.
 
-    def __init__(self, machine: Machine, identity: Identity, environment: Mapping[str, str]) -> None:
+    `neighbour` says where an address and port of the cloud's network really are; None for what is no machine's SSH
+    door, to which nobody is carried on.
+    """
+
+    def __init__(
+        self, machine: Machine, identity: Identity, environment: Mapping[str, str], neighbour: Neighbour
+    ) -> None:
         self._machine = machine
         self._identity = identity
         self._environment = environment
+        self._neighbour = neighbour
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._answers = asyncio.Event()
@@ -68,7 +78,7 @@ class SSHServer:
         self._acceptor = await asyncssh.listen(
             sock=door,
             server_factory=lambda: _Door(
-                self._machine, self._identity, self._environment, self._connections, self._answers
+                self._machine, self._identity, self._environment, self._connections, self._answers, self._neighbour
             ),
             server_host_keys=[self._identity.host_key],
             encoding=None,
@@ -152,12 +162,14 @@ class _Door(asyncssh.SSHServer):
         environment: Mapping[str, str],
         connections: set[asyncssh.SSHServerConnection],
         answers: asyncio.Event,
+        neighbour: Neighbour,
     ) -> None:
         self._machine = machine
         self._identity = identity
         self._environment = environment
         self._connections = connections
         self._answers = answers
+        self._neighbour = neighbour
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
@@ -174,3 +186,13 @@ class _Door(asyncssh.SSHServer):
 
     def session_requested(self) -> Session:
         return Session(self._machine, self._environment, self._answers)
+
+    def connection_requested(
+        self, dest_host: str, dest_port: int, _orig_host: str, _orig_port: int
+    ) -> Awaitable[Forwarding]:
+        place = self._neighbour(dest_host, dest_port)
+        if place is None:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, f"{dest_host}:{dest_port} is no instance's SSH server"
+            )
+        return forward(place, self._answers)

@@ -13,6 +13,16 @@ import yaml
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that is there before anything else is done; `path` is absolute."""
+
+    path: str
+    data: bytes
+    mode: int = 0o644
+    owner: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
 class UserData:
     """What the local cloud takes from user data; `warnings` says in words what it could not read.
 
@@ -22,6 +32,7 @@ class UserData:
     raw: bytes = b""
     host_key_private: str | None = None
     authorized_keys: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
     commands: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -52,8 +63,11 @@ def parse(encoded: str | None) -> UserData:
 def _unpacked(encoded: str) -> bytes:
     """Raises ValueError."""
     data = base64.b64decode(encoded)
-    if data[:2] != b"\x1f\x8b":
-        return data
+    return _unzipped(data) if data[:2] == b"\x1f\x8b" else data
+
+
+def _unzipped(data: bytes) -> bytes:
+    """Raises ValueError."""
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
@@ -77,12 +91,36 @@ def _cloud_config(raw: bytes, text: str) -> UserData:
         return replace(empty, warnings=("cloud-config is not a mapping: ignored",))
     host_keys = config.get("ssh_keys") or {}
     private = host_keys.get("ed25519_private") if isinstance(host_keys, dict) else None
+    files: list[File] = []
+    warnings: list[str] = []
+    for entry in _list(config.get("write_files")):
+        try:
+            files.append(_file(entry))
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            warnings.append(f"an entry of write_files cannot be read: {error!r}")
     return replace(
         empty,
         host_key_private=str(private) if private else None,
         authorized_keys=tuple(str(key) for key in _list(config.get("ssh_authorized_keys"))),
+        files=tuple(files),
         commands=tuple(_command(item) for item in _list(config.get("runcmd"))),
+        warnings=tuple(warnings),
     )
+
+
+def _file(entry: dict[str, Any]) -> File:
+    """An entry of `write_files`; raises what its wrong shapes bring about."""
+    path = entry["path"]
+    if not path.startswith("/"):
+        raise ValueError(f"{path} is not absolute")
+    data = str(entry.get("content", "")).encode()
+    encoding = str(entry.get("encoding", ""))
+    if "b64" in encoding or "base64" in encoding:
+        data = base64.b64decode(data)
+    if "gz" in encoding:
+        data = _unzipped(data)
+    mode = entry.get("permissions", 0o644)
+    return File(path, data, int(mode, 8) if isinstance(mode, str) else int(mode), str(entry.get("owner", "root")))
 
 
 def _list(value: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from clients.keepalive import KEEPALIVE, Keepalive
-from contracts.errors import AskedWrongly
+from contracts.errors import AskedWrongly, ToolMissing
 from contracts.event import EventConfig, HungerPolicy
 from contracts.host_boot import HostKey
 from contracts.image import ImageReference
@@ -21,7 +22,7 @@ from runner import process_name
 from runner.carrying.patience import PATIENCE, Patience
 from runner.dispatcher import LEASE_RENEWAL_S, Dispatcher, MakeRun, Pace
 from runner.flow import Run
-from runner.hosts import TEMPO, Ec2Hosts, Tempo
+from runner.hosts import TEMPO, Ec2Hosts, Tempo, WayIn
 from runner.interruption import Interruption
 from runner.own_run import OwnRun
 from runner.ports import Hosts, Launches, Limited, Sweep, Transport
@@ -133,13 +134,15 @@ def make_hosts(
     interruption: Interruption,
     observe: Observer = lambda _: None,
     launches: Launches | None = None,
+    gateway_key: str = "",
     tempo: Tempo = TEMPO,
     keepalive: Keepalive = KEEPALIVE,
 ) -> Hosts:
     """Make the host pool of the event's worker type; `image` is asked only where hosts are launched from one.
 
-    `launches` keeps what EC2 is asked for; without it a launch that is broken off cannot be found again. `tempo` says
-    how often EC2 is asked, `keepalive` how soon a silent host is noticed.
+    `gateway_key` is the host key of the stack's gateway, where it has one. `launches` keeps what EC2 is asked for;
+    without it a launch that is broken off cannot be found again. `tempo` says how often EC2 is asked, `keepalive` how
+    soon a silent host is noticed.
 
     A type that is not built in is an organiser's own worker. Raises AskedWrongly for one that does not exist, and what
     the pool itself refuses before any work.
@@ -152,6 +155,7 @@ def make_hosts(
             interruption=interruption,
             observe=observe,
             launches=launches,
+            gateway_key=gateway_key,
             tempo=tempo,
             keepalive=keepalive,
         ),
@@ -167,20 +171,23 @@ def make_hosts(
     return own
 
 
-def standing_host(event: EventConfig, instance_id: str, host_key: str) -> StandingHost:
+def standing_host(
+    event: EventConfig, instance_id: str, host_key: str, *, outputs: StackOutputs | None = None, gateway_key: str = ""
+) -> StandingHost:
     """Make the host pool of one instance that is up; it stays up. Raises AskedWrongly unless it runs."""
-    from clients import ssh
     from clients.aws.ec2 import Ec2
     from clients.aws.session import session_for
     from clients.keys import check_key_file
+    from runner.workers.aws import way_in
 
     check_key_file(event.key_path)
+    way = way_in(event, outputs, gateway_key)
+    _check_tunnel(way)
     instances = Ec2(session_for(event))
-    found = running_instance(instances, instance_id, region=event.region)
-    user = event.worker.ami_user_name
-    host = HostAddress(instance_id, found.address, user, host_key=host_key, key_path=event.key_path)
+    found = running_instance(instances, instance_id, region=event.region, way_in=way)
+    host = way.host(found, user=event.worker.ami_user_name, host_key=host_key, key_path=event.key_path)
     standing = Standing(host, event.ramp.problem_name, found.image_id, event.worker.remote_ramp_kit_folder)
-    return StandingHost(standing, instances, connect=partial(ssh.connect, ssh_config=_ssh_config()))
+    return StandingHost(standing, instances, connect=_dialler(event))
 
 
 def connect_to(event: EventConfig, provisioned: Provisioned) -> Transport:
@@ -193,11 +200,39 @@ def connect_to(event: EventConfig, provisioned: Provisioned) -> Transport:
         return LocalTransport(event.state_dir / "host")
     from clients import ssh
 
-    return ssh.connect(provisioned.host, ssh_config=_ssh_config())
+    return ssh.connect(provisioned.host, ssh_config=_ssh_config(), environment=_tunnel_environment(event))
 
 
 def _heard(event: EventConfig, observe: Observer) -> Callable[[str, str], object]:
     return lambda action, code: observe(CloudAsked(event.name, action, code))
+
+
+def _dialler(event: EventConfig, keepalive: Keepalive = KEEPALIVE) -> Callable[[HostAddress], Transport]:
+    """How the event's hosts are connected to: those behind a gateway share one connection to it."""
+    from clients import ssh
+
+    return partial(
+        ssh.connect,
+        ssh_config=_ssh_config(),
+        keepalive=keepalive,
+        gateways=ssh.Gateways(),
+        environment=_tunnel_environment(event),
+    )
+
+
+def _tunnel_environment(event: EventConfig) -> dict[str, str]:
+    """Credentials that only the event file knows; every other kind a tunnel's program finds by itself, as we do."""
+    key, secret = event.worker.access_key_id, event.worker.secret_access_key
+    if not key or not secret:
+        return {}
+    return {"AWS_ACCESS_KEY_ID": key.get_secret_value(), "AWS_SECRET_ACCESS_KEY": secret.get_secret_value()}
+
+
+def _check_tunnel(way_in: WayIn) -> None:
+    """Raise ToolMissing before anything is launched, unless an ssh config may tell another way."""
+    if way_in.tunnel and _ssh_config() is None and shutil.which(way_in.tunnel[0]) is None:
+        hint = "install the AWS CLI, version 2 (docs.aws.amazon.com/cli), or set another infra.access"
+        raise ToolMissing(f"infra.access: {way_in.access} needs the program {way_in.tunnel[0]} on PATH", hint=hint)
 
 
 def _ssh_config() -> Path | None:
@@ -233,10 +268,10 @@ def _ec2_hosts(
     interruption: Interruption,
     observe: Observer,
     launches: Launches | None,
+    gateway_key: str,
     tempo: Tempo,
     keepalive: Keepalive,
 ) -> Hosts:
-    from clients import ssh
     from clients.aws.ec2 import Ec2
     from clients.aws.session import session_for
     from clients.keys import check_key_file, new_host_key
@@ -250,11 +285,13 @@ def _ec2_hosts(
         outputs=outputs,
         image=image,
         security_group_id=instances.security_group_id(named) if named else None,
+        gateway_key=gateway_key,
     )
+    _check_tunnel(settings.way_in)
     return Ec2Hosts(
         settings,
         instances,
-        connect=partial(ssh.connect, ssh_config=_ssh_config(), keepalive=keepalive),
+        connect=_dialler(event, keepalive),
         new_host_key=lambda: HostKey(*new_host_key()),
         now=now,
         interruption=interruption,

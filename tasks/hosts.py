@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contracts.errors import AskedWrongly
+from contracts.errors import AskedWrongly, CloudError
 from contracts.event import EventConfig
 from contracts.instance import Instance
 from runner.ports import Hosts
+from tasks import gateway, stack
 
 
 def live(event: EventConfig) -> list[Instance]:
@@ -23,7 +24,7 @@ def live(event: EventConfig) -> list[Instance]:
 
 
 def standing(event: EventConfig, instance_id: str, *, host_key_file: str | None) -> Hosts:
-    """The host pool of one running instance, whose key is in the file or in the record of our own launches.
+    """The host pool of one running instance, whose key is in the file, in our launches' record or on its console.
 
     It is connected to once, before any work is taken. Raises AskedWrongly where the event does not run on EC2, no key
     is known, or a run has the instance; HostKeyRefused or HostUnreachable where it does not answer as it should.
@@ -39,13 +40,31 @@ def standing(event: EventConfig, instance_id: str, *, host_key_file: str | None)
         if row.host_id == instance_id and is_running(row):
             hint = "wait for its end: that host is ended with its run"
             raise AskedWrongly(f"instance {instance_id} serves {row.team}/{row.submission}", hint=hint)
-    key = _key_in(Path(host_key_file)) if host_key_file else catalogue.host_key(instance_id)
+    if host_key_file:
+        key = _key_in(Path(host_key_file))
+    else:
+        key = catalogue.host_key(instance_id) or _shown(event, instance_id)
     if not key:
         hint = "--host-key FILE, with what /etc/ssh/ssh_host_ed25519_key.pub holds on the instance"
         raise AskedWrongly(f"no host key is known for {instance_id}: it is not connected to", hint=hint)
-    host = standing_host(event, instance_id, key)
+    outputs = stack.outputs_of(event)
+    gateway_key = gateway.ensure_known(event, outputs)
+    host = standing_host(event, instance_id, key, outputs=outputs, gateway_key=gateway_key)
     host.look()
     return host
+
+
+def _shown(event: EventConfig, instance_id: str) -> str:
+    """The key on the instance's console at present; empty for one that EC2 does not know, or that shows none."""
+    from clients.aws.console import Console
+    from clients.aws.session import session_for
+
+    try:
+        return Console(session_for(event)).host_key(instance_id, patience_s=0)
+    except CloudError as error:
+        if error.code.startswith("InvalidInstanceID"):
+            return ""
+        raise
 
 
 def _key_in(file: Path) -> str:

@@ -21,7 +21,7 @@ from runner.interruption import Interruption, Wish
 from runner.ports import Hosts
 from runner.store import Catalogue, SqlStore, SubmissionRow
 from runner.telling.hooks import Hooks
-from tasks import console, images, stack, submissions
+from tasks import console, gateway, images, stack, submissions
 from tasks.watching import Watch
 
 _ABOUT_WISHES = {
@@ -145,6 +145,7 @@ def _dispatcher(
         interruption=interruption,
         observe=observe,
         launches=store,
+        gateway_key=gateway.ensure_known(event, outputs) if event.worker.worker_type == "aws" else "",
     )
     return make_dispatcher(
         event,

@@ -243,4 +243,5 @@ def _instance(found: Mapping[str, Any]) -> Instance:
         reason=reason.get("Message", ""),
         reason_code=reason.get("Code", ""),
         tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", [])},
+        private_address=found.get("PrivateIpAddress", ""),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from clients.aws.session import client_of, translated
 from contracts.errors import CloudError
 from contracts.image import MachineImage
+from contracts.survey import BaseImage
 
 _GONE = {"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"}
 
@@ -73,4 +74,34 @@ def _image(found: Mapping[str, Any]) -> MachineImage:
         tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", [])},
         deprecated_at=datetime.fromisoformat(deprecated) if deprecated else None,
         snapshot_ids=tuple(volume["SnapshotId"] for volume in volumes if "SnapshotId" in volume),
+    )
+
+
+def base_image(session: Any, image_id: str) -> BaseImage | None:
+    """Give the image of exactly that id, whoever's it is; None where there is none that we may use.
+
+    What a machine is made from is mostly not our own. The id is written by hand or published by its maker, so that no
+    stranger can answer for it, as he could for a name. Raises CloudError.
+    """
+    try:
+        with translated(f"look up the image {image_id}"):
+            found = client_of(session, "ec2").describe_images(ImageIds=[image_id])["Images"]
+    except CloudError as error:
+        if error.code in _GONE or error.code == "InvalidAMIID.Malformed":
+            return None
+        raise
+    return _base_image(found[0]) if found else None
+
+
+def _base_image(found: Mapping[str, Any]) -> BaseImage:
+    root = found.get("RootDeviceName")
+    volumes = [
+        device.get("Ebs", {}) for device in found.get("BlockDeviceMappings", []) if device.get("DeviceName") == root
+    ]
+    return BaseImage(
+        image_id=found["ImageId"],
+        name=found.get("Name", ""),
+        architecture=found.get("Architecture", ""),
+        state=found.get("State", ""),
+        root_gib=next((volume.get("VolumeSize", 0) for volume in volumes), 0),
     )

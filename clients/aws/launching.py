@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts.instance import LaunchAnswer, LaunchRequest, Pool, Refusal
@@ -42,8 +42,12 @@ def template_version(request: LaunchRequest) -> dict[str, Any]:
 
 
 def create_fleet(request: LaunchRequest, version: str) -> dict[str, Any]:
-    """The parameters of CreateFleet: all pools in one call that ends with what it could launch."""
+    """The parameters of CreateFleet: all pools in one call that ends with what it could launch.
+
+    On demand the types come in the order of the pools; spot machines come from where they are cheap and stay.
+    """
     market = "spot" if request.spot else "on-demand"
+    types = [] if request.spot else list(dict.fromkeys(pool.instance_type for pool in request.pools))
     parameters: dict[str, Any] = {
         "Type": "instant",
         "ClientToken": request.client_token,
@@ -54,7 +58,7 @@ def create_fleet(request: LaunchRequest, version: str) -> dict[str, Any]:
         "LaunchTemplateConfigs": [
             {
                 "LaunchTemplateSpecification": {"LaunchTemplateId": request.launch_template_id, "Version": version},
-                "Overrides": [_override(pool) for pool in request.pools],
+                "Overrides": [_override(pool) | _priority(pool, types) for pool in request.pools],
             }
         ],
     }
@@ -64,7 +68,7 @@ def create_fleet(request: LaunchRequest, version: str) -> dict[str, Any]:
             "InstanceInterruptionBehavior": "terminate",
         }
     else:
-        parameters["OnDemandOptions"] = {"AllocationStrategy": "lowest-price"}
+        parameters["OnDemandOptions"] = {"AllocationStrategy": "prioritized" if len(types) > 1 else "lowest-price"}
     return parameters
 
 
@@ -102,6 +106,11 @@ def _machine(request: LaunchRequest) -> dict[str, Any]:
 def _override(pool: Pool) -> dict[str, str]:
     override = {"InstanceType": pool.instance_type}
     return override | {"SubnetId": pool.subnet_id} if pool.subnet_id else override
+
+
+def _priority(pool: Pool, types: Sequence[str]) -> dict[str, float]:
+    """EC2 takes the lowest number first; where there is nothing to prefer it gets none."""
+    return {"Priority": float(types.index(pool.instance_type))} if len(types) > 1 else {}
 
 
 def _pools_of(request: LaunchRequest, error: Mapping[str, Any]) -> tuple[Pool, ...]:

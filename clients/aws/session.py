@@ -68,9 +68,12 @@ def session_for(event: EventConfig) -> boto3.Session:
         return boto3.Session(profile_name=worker.profile_name, region_name=event.region)
 
 
-def client_of(session: boto3.Session, service: Any) -> Any:
-    """Open a client with our timeouts and retries; endpoints come from the environment, as for any AWS tool."""
-    return session.client(service, config=_PATIENCE)
+def client_of(session: boto3.Session, service: Any, *, region: str | None = None) -> Any:
+    """Open a client with our timeouts and retries; endpoints come from the environment, as for any AWS tool.
+
+    `region` is for services that answer in one region for all.
+    """
+    return session.client(service, region_name=region, config=_PATIENCE)
 
 
 @contextmanager

@@ -2,5 +2,6 @@
 
 from runner.hosts.pool import Ec2Hosts
 from runner.hosts.settings import TEMPO, LaunchSettings, Tempo
+from runner.hosts.way_in import WayIn
 
-__all__ = ["TEMPO", "Ec2Hosts", "LaunchSettings", "Tempo"]
+__all__ = ["TEMPO", "Ec2Hosts", "LaunchSettings", "Tempo", "WayIn"]

@@ -41,7 +41,7 @@ class Booting:
         reason, pause_s = "it has no address yet", _FIRST_PAUSE_S
         while True:
             instance = self._seen(placed, stop)
-            if instance is not None and instance.address and instance.state == "running":
+            if instance is not None and instance.state == "running" and self._settings.way_in.dialled(instance):
                 try:
                     return self._provisioned(claimed, instance, placed.host_key)
                 except HostKeyRefused:
@@ -65,13 +65,7 @@ class Booting:
 
     def _provisioned(self, claimed: Claimed, instance: Instance, host_key: str) -> Provisioned:
         settings = self._settings
-        host = HostAddress(
-            host_id=instance.instance_id,
-            address=instance.address,
-            user=settings.user,
-            host_key=host_key,
-            key_path=settings.key_path,
-        )
+        host = settings.way_in.host(instance, user=settings.user, host_key=host_key, key_path=settings.key_path)
         transport = self._connect(host)
         try:
             layout = find_layout(transport, problem=settings.problem, remote_kit_folder=settings.remote_kit_folder)
@@ -81,5 +75,5 @@ class Booting:
 
     def _boot_timeout(self, placed: Placed, reason: str) -> BootTimeout:
         waited = f"{self._settings.boot_timeout_s:.0f} s"
-        hint = "may this machine reach port 22 (infra.allowed_cidrs), and does the image run sshd?"
-        return BootTimeout(f"instance {placed.instance_id} did not answer within {waited}: {reason}", hint=hint)
+        message = f"instance {placed.instance_id} did not answer within {waited}: {reason}"
+        return BootTimeout(message, hint=self._settings.way_in.hint)

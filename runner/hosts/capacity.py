@@ -27,7 +27,8 @@ class Capacity:
     """The pools of one market (spot or on-demand): one that had no machine is passed over for a while."""
 
     def __init__(self, pools: Sequence[Pool], tempo: Tempo, clock: Callable[[], float]) -> None:
-        self._pools = tuple(pools)
+        types = dict.fromkeys(pool.instance_type for pool in pools)
+        self._by_type = [[pool for pool in pools if pool.instance_type == one] for one in types]
         self._tempo = tempo
         self._clock = clock
         self._rests_until: dict[Pool, float] = {}
@@ -37,17 +38,16 @@ class Capacity:
         self._lock = threading.Lock()
 
     def choices(self) -> tuple[Pool, ...]:
-        """The pools worth asking, beginning with the one whose turn it is; none while all of them rest.
+        """The pools worth asking: type by type in the given order, of each beginning with the one whose turn it is.
 
-        When that is over for the time being, one call may ask them all.
+        None while all of them rest; when that is over for the time being, one call may ask them all.
         """
         with self._lock:
             now = self._clock()
             if now < self._retry_at:
                 return ()
-            turn = self._turn % len(self._pools)
+            ordered = tuple(pool for pools in self._by_type for pool in _from(pools, self._turn))
             self._turn += 1
-            ordered = self._pools[turn:] + self._pools[:turn]
             return tuple(pool for pool in ordered if self._rests_until.get(pool, 0.0) <= now) or ordered
 
     def note(self, asked: Collection[Pool], refusals: Collection[Refusal], *, has_granted: bool) -> None:
@@ -71,6 +71,11 @@ class Capacity:
         """How long until it is worth asking again."""
         with self._lock:
             return max(1.0, self._retry_at - self._clock())
+
+
+def _from(pools: Sequence[Pool], turn: int) -> Sequence[Pool]:
+    start = turn % len(pools)
+    return [*pools[start:], *pools[:start]]
 
 
 class Limit:

@@ -196,11 +196,12 @@ class Launching:
             return QuotaReached(message, reached=reached, retry_after_s=retry_after_s, code=quota.code)
         if refusals and all(one.code in NEVER_CODES for one in refusals):
             last = refusals[-1]
-            hint = "not every zone has every machine: set another worker.instance_type, or infra.network"
+            hint = "not every zone has every machine: set another worker.instance_type, or infra.instance_types"
             return CloudError(f"could not launch: {last.message} [{last.code}]", code=last.code, hint=hint)
         code = refusals[-1].code if refusals else "InsufficientInstanceCapacity"
         where = ", ".join(sorted({one.pool.subnet_id for one in refusals} - {""}))
-        message = f"EC2 has no {self._settings.instance_type} free{f' in {where}' if where else ''} [{code}]; {again}"
+        what = " or ".join(self._settings.types)
+        message = f"EC2 has no {what} free{f' in {where}' if where else ''} [{code}]; {again}"
         return CapacityMissing(message, retry_after_s=retry_after_s, code=code)
 
 

@@ -50,6 +50,7 @@ class Ec2Hosts:
         self._interruption = interruption
         self._sleep = sleep
         self._settling_s = tempo.settling
+        self._way_in = settings.way_in
         tags = {"rampart:stack": settings.stack, "rampart:event": settings.event}
         self._watch = Watch(instances, tags, tempo=tempo, clock=clock)
         doors = LaunchDoors(
@@ -88,7 +89,7 @@ class Ec2Hosts:
 
     def connect(self, provisioned: Provisioned) -> Transport:
         self._watch.expect(provisioned.host.host_id, self._settling_s)
-        return self._connect(provisioned.host)
+        return self._connect(self._way_in.renewed(provisioned.host))
 
     def is_gone(self, provisioned: Provisioned) -> bool:
         """Whether EC2 shows, in a look from now on, that the instance has ended. Raises SpotReclaimed."""
@@ -100,7 +101,7 @@ class Ec2Hosts:
 
     def release(self, provisioned: Provisioned) -> None:
         if provisioned.is_standing:
-            clean_up.give_back(provisioned, lambda: self._connect(provisioned.host))
+            clean_up.give_back(provisioned, lambda: self._connect(self._way_in.renewed(provisioned.host)))
         else:
             self._ending.end(provisioned.host.host_id)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.instance import Pool
+from runner.hosts.way_in import WayIn
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchSettings:
-    """What all hosts of an event have in common. `stack` and `event` become tags."""
+    """What all hosts of an event have in common. `stack` and `event` become tags.
+
+    `instance_type` is the preferred one; a host may be of the `further_types` where EC2 has no such machine.
+    """
 
     stack: str
     event: str
@@ -26,11 +30,18 @@ class LaunchSettings:
     spot: bool = False
     boot_timeout_s: float = 600.0
     remote_kit_folder: str | None = None
+    further_types: tuple[str, ...] = ()
+    way_in: WayIn = field(default_factory=WayIn)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """What a host may be, the preferred type first."""
+        return tuple(dict.fromkeys((self.instance_type, *self.further_types)))
 
     @property
     def pools(self) -> tuple[Pool, ...]:
-        """Where hosts may be launched; one without a subnet leaves the choice to EC2."""
-        return tuple(Pool(self.instance_type, subnet) for subnet in self.subnet_ids or ("",))
+        """Where hosts may be launched, those of the preferred type first; without a subnet EC2 chooses the zone."""
+        return tuple(Pool(one, subnet) for one in self.types for subnet in self.subnet_ids or ("",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from contracts.errors import AskedWrongly
 from contracts.instance import Instance
 from contracts.work import Claimed, HostAddress, HostLayout, Provisioned
+from runner.hosts import WayIn
 from runner.interruption import Interruption
 from runner.layout import find_layout
 from runner.ports import Instances, Transport
@@ -59,10 +60,10 @@ class StandingHost:
         clean_up.give_back(provisioned, lambda: self._connect(provisioned.host))
 
 
-def running_instance(instances: Instances, instance_id: str, *, region: str) -> Instance:
-    """Find the instance; raises AskedWrongly unless it runs and has an address."""
+def running_instance(instances: Instances, instance_id: str, *, region: str, way_in: WayIn) -> Instance:
+    """Find the instance; raises AskedWrongly unless it runs and has an address to be reached at."""
     found = instances.instance(instance_id)
-    if found is None or found.state != "running" or not found.address:
+    if found is None or found.state != "running" or not way_in.dialled(found):
         what = "is not there" if found is None else f"is {found.state}"
         hint = f"what is up: aws ec2 describe-instances --region {region}"
         raise AskedWrongly(f"instance {instance_id} {what} in {region}", hint=hint)

@@ -208,11 +208,11 @@ def test_an_instance_that_is_up_serves_one_submission_after_another_and_stays_up
     for name in ("guest", "second_guest"):
         submit(house, name, code="starting_kit")
 
-    def train(name: str, *more: str) -> Answer:
-        words = ("--team", "blue", "--submission", name, "--instance-id", instance_id, *more)
+    def train(name: str, *more: str, on: str = instance_id) -> Answer:
+        words = ("--team", "blue", "--submission", name, "--instance-id", on, *more)
         return house.invoke("train", *words, "--local")
 
-    unknown = train("guest")
+    unknown = train("guest", on="i-0123456789abcdef0")
     assert (unknown.exit_code, "no host key is known" in unknown.err) == (2, True), unknown
     assert "--host-key FILE" in unknown.err
     key.write_text(NOBODYS_KEY, encoding="utf-8")
@@ -223,8 +223,8 @@ def test_an_instance_that_is_up_serves_one_submission_after_another_and_stays_up
     key.write_text(house.run("ssh-keygen", "-F", address, "-f", str(known_hosts)).out, encoding="utf-8")
 
     follower = house.start("logs", "--team", "blue", "--submission", "guest", "--follow", "--local")
-    for name in ("guest", "second_guest"):
-        trained = train(name, "--host-key", str(key))
+    for name, known in (("guest", ("--host-key", str(key))), ("second_guest", ())):  # the second by its console
+        trained = train(name, *known)
         assert trained.exit_code == 0, trained
         assert "valid acc" in trained.out
     followed, _ = follower.communicate(timeout=60)

@@ -19,6 +19,7 @@ from tests.contract.store_fixtures import Bench, OpenDatabase
 
 _NEEDS_SSHD = pytest.mark.skipif(bool(reachable.openssh_missing()), reason=reachable.openssh_missing())
 _SSH_KINDS = ("asyncssh", pytest.param("openssh", marks=_NEEDS_SSHD))
+_BEHIND = ("behind asyncssh", pytest.param("behind openssh", marks=_NEEDS_SSHD))
 _PROGRAMS = store_fixtures.postgresql_programs()
 _NUMBERS = itertools.count(1)
 _SQL = ("sqlite", pytest.param("postgresql", marks=store_fixtures.NEEDS_POSTGRESQL))
@@ -36,13 +37,20 @@ def ssh_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ss
             yield hosts | {"openssh": second}
 
 
+@pytest.fixture(scope="session")
+def inner_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
+    """One more SSH server, for the others to stand in front of."""
+    with reachable.asyncssh_host(tmp_path_factory.mktemp("inner")) as host:
+        yield host
+
+
 @pytest.fixture(params=_SSH_KINDS)
 def ssh_host(request: pytest.FixtureRequest, ssh_hosts: dict[str, SshHost]) -> SshHost:
     """One SSH server after the other."""
     return ssh_hosts[request.param]
 
 
-@pytest.fixture(params=("memory", "local", *_SSH_KINDS))
+@pytest.fixture(params=("memory", "local", *_SSH_KINDS, *_BEHIND, "tunnel"))
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Reachable:
     """One host after the other, whatever reaches it."""
     if request.param == "memory":
@@ -51,7 +59,15 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Reachable:
     if request.param == "local":
         transport = LocalTransport(tmp_path)
         return Reachable(lambda: transport, transport.close)  # this machine is lost only with its connection
-    found: SshHost = request.getfixturevalue("ssh_hosts")[request.param]
+    way, _, kind = request.param.rpartition(" ")
+    if kind == "tunnel":
+        inner: SshHost = request.getfixturevalue("inner_host")
+        address = reachable.tunnelled(inner.address, tmp_path)
+        return Reachable(lambda: ssh.connect(address), inner.lose)
+    found: SshHost = request.getfixturevalue("ssh_hosts")[kind]
+    if way == "behind":
+        inner = request.getfixturevalue("inner_host")
+        return Reachable(lambda: ssh.connect(reachable.behind(inner.address, found.address)), found.lose)
     return Reachable(lambda: ssh.connect(found.address), found.lose)
 
 

@@ -9,9 +9,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 
@@ -86,6 +87,43 @@ class SshHost:
     frozen: Callable[[], AbstractContextManager[None]]
 
 
+def behind(host: HostAddress, gateway: HostAddress) -> HostAddress:
+    """The host as it is reached over the gateway."""
+    return replace(host, via=gateway)
+
+
+def tunnelled(host: HostAddress, folder: Path) -> HostAddress:
+    """The host as it is reached through a program that carries its input and output there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / "tunnel"
+    program.write_text(f"#!{sys.executable} -IS\n{_RELAY}", encoding="utf-8")
+    program.chmod(0o755)
+    return replace(host, proxy_command=(str(program), host.address, str(host.port)))
+
+
+_RELAY = """\
+import os, socket, sys, threading
+
+def carry(read, write, end):
+    try:
+        while data := read(65536):
+            write(data)
+    except OSError:
+        pass
+    end()
+
+def print_all(data):
+    while data:
+        data = data[os.write(1, data):]
+
+there = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+up = (lambda size: os.read(0, size), there.sendall, lambda: os._exit(0))
+threading.Thread(target=carry, args=up, daemon=True).start()
+carry(there.recv, print_all, lambda: os._exit(0))
+"""
+
+
 @contextmanager
 def asyncssh_host(folder: Path) -> Iterator[SshHost]:
     """An asyncssh server on a port of its own, whose home is `folder`."""
@@ -104,6 +142,9 @@ def asyncssh_host(folder: Path) -> Iterator[SshHost]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             connections.discard(self.conn)
+
+        def connection_requested(self, *_: object) -> bool:
+            return True  # a jump host: as OpenSSH's default
 
     async def start() -> asyncssh.SSHAcceptor:
         return await asyncssh.create_server(

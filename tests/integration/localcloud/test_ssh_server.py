@@ -17,7 +17,7 @@ def test_a_client_whose_connection_is_just_being_made_is_cut_when_the_server_sto
     async def stop_amid() -> None:
         nobody: Any = None  # no client comes as far as a session
         identity, _ = ssh_server.identity(None, ())
-        server = ssh_server.SSHServer(nobody, identity, {})
+        server = ssh_server.SSHServer(nobody, identity, {}, lambda *_: None)
         door = addresses.bound("127.0.0.1", 0)
         await server.start(door)
         with socket.create_connection(door.getsockname(), timeout=5) as client:

@@ -15,6 +15,7 @@ from clients.aws.ec2 import Ec2
 from clients.keys import new_host_key
 from contracts.host_boot import HostKey, render_user_data
 from contracts.work import Claimed, HostAddress, Work
+from runner.hosts import WayIn
 from runner.workers.standing import Standing, StandingHost, running_instance
 from tests.integration.clouds import Cloud
 
@@ -28,7 +29,7 @@ def test_an_instance_with_a_known_key_is_used_and_left_running(cloud: Cloud) -> 
     instance_id = cloud.launch(UserData=user_data)["InstanceId"]
     try:
         ec2 = Ec2(boto3.Session(region_name=region))
-        found = running_instance(ec2, instance_id, region=region)
+        found = running_instance(ec2, instance_id, region=region, way_in=WayIn())
         host = HostAddress(instance_id, found.address, "ubuntu", host_key=public, key_path=cloud.key_path)
         dial = partial(ssh.connect, ssh_config=Path(cloud.local.environment["RAMPART_SSH_CONFIG"]))
         layout = {"kit_dir": "/kit", "data_dir": "/kit", "python": "/usr/bin/python3", "ramp_test": "/bin/true"}

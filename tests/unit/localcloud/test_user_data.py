@@ -7,6 +7,7 @@ import gzip
 
 import pytest
 
+from contracts.host_boot import render_user_data
 from localcloud import user_data
 
 CONFIG = """#cloud-config
@@ -66,9 +67,53 @@ def test_what_cannot_be_read_is_a_warning_as_in_cloud_init(text: str | bytes, wa
     assert warning in taken.warnings[0]
 
 
+def test_files_are_taken_with_their_modes_owners_and_encodings() -> None:
+    packed = base64.b64encode(gzip.compress(b"zipped")).decode()
+    config = f"""#cloud-config
+write_files:
+  - {{path: /etc/plain, content: "text\\n"}}
+  - {{path: /etc/secret, content: aGlkZGVu, encoding: b64, permissions: "0600", owner: "root:root"}}
+  - {{path: /etc/zipped, content: {packed}, encoding: gz+b64, permissions: 0o755}}
+  - {{path: /etc/empty}}
+"""
+    assert user_data.parse(encoded(config)).files == (
+        user_data.File("/etc/plain", b"text\n"),
+        user_data.File("/etc/secret", b"hidden", 0o600, "root:root"),
+        user_data.File("/etc/zipped", b"zipped", 0o755),
+        user_data.File("/etc/empty", b""),
+    )
+
+
+def test_the_user_data_of_our_own_machines_is_followed() -> None:
+    text = render_user_data(lifetime_s=600, files={"/etc/rampart/note": "hello\n"}, commands=[["echo", "a b"]])
+    taken = user_data.parse(encoded(text))
+    assert taken.files == (user_data.File("/etc/rampart/note", b"hello\n"),)
+    assert taken.commands == ("shutdown -h +10", "echo 'a b'")
+    assert (taken.host_key_private, taken.warnings) == (None, ())
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{content: no path}",
+        "{path: relative}",
+        "{path: 7}",
+        "just text",
+        "{path: /a, content: a, encoding: b64}",
+        "{path: /a, content: aaaa, encoding: gz+b64}",
+        "{path: /a, permissions: rw}",
+    ],
+)
+def test_a_file_that_cannot_be_read_keeps_no_other_from_being_written(entry: str) -> None:
+    taken = user_data.parse(encoded(f"#cloud-config\nwrite_files:\n- {entry}\n- {{path: /b, content: c}}\n"))
+    assert taken.files == (user_data.File("/b", b"c"),)
+    assert "write_files" in taken.warnings[0]
+
+
 def test_sections_of_a_wrong_shape_are_ignored() -> None:
-    taken = user_data.parse(encoded("#cloud-config\nssh_keys: [a]\nruncmd: text\nssh_authorized_keys: {a: b}\n"))
-    assert (taken.host_key_private, taken.commands, taken.authorized_keys) == (None, (), ())
+    wrong = "ssh_keys: [a]\nssh_authorized_keys: {a: b}\nwrite_files: 1"
+    taken = user_data.parse(encoded(f"#cloud-config\nruncmd: text\n{wrong}\n"))
+    assert (taken.host_key_private, taken.commands, taken.authorized_keys, taken.files) == (None, (), (), ())
 
 
 def test_the_boot_ends_with_cloud_inits_marker_whatever_the_commands_do() -> None:

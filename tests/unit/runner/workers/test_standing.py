@@ -11,6 +11,7 @@ from clients.memory import Call, MemoryHost
 from clients.memory_instances import MemoryInstances
 from contracts.errors import AskedWrongly
 from contracts.work import Claimed, HostAddress, Work
+from runner.hosts import WayIn
 from runner.workers.standing import Standing, StandingHost, host_key_in, running_instance
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -38,7 +39,7 @@ def test_it_is_given_back_with_the_jobs_folder_removed_and_nothing_terminated() 
 
 def test_an_instance_that_does_not_run_is_refused_before_anything_is_claimed() -> None:
     with pytest.raises(AskedWrongly, match="instance i-1 is not there in eu-west-3"):
-        running_instance(MemoryInstances(lambda: AT), "i-1", region="eu-west-3")
+        running_instance(MemoryInstances(lambda: AT), "i-1", region="eu-west-3", way_in=WayIn())
 
 
 @pytest.mark.parametrize(
