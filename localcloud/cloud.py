@@ -166,9 +166,9 @@ class LocalCloud:
 
     def _start_aws(self, room: MachineRoom, ending: ExitStack) -> str:
         # moto and asyncssh take most of a second to import; those who only ask for the environment need neither
-        from localcloud import spot_requests
+        from localcloud import connect_endpoints, default_network, moto_gaps, spot_requests
         from localcloud.client_tokens import ClientTokens
-        from localcloud.fleets import InstantFleets
+        from localcloud.fleets import EC2Fleets
         from localcloud.hosts import Hosts
         from localcloud.launch_templates import TemplateVersions
         from localcloud.limits import Limits
@@ -176,6 +176,8 @@ class LocalCloud:
         from localcloud.moto_instances import Instances
         from localcloud.moto_patches import Patches
         from localcloud.moto_server import MotoServer, forget_everything
+        from localcloud.spot_fleets import SpotFleets
+        from localcloud.standing_fleets import Keeper
         from localcloud.visibility import Visibility
 
         self._injector = Injector(self._injections, lambda: self._hosts)
@@ -187,18 +189,20 @@ class LocalCloud:
         self._instances: Instances = Instances(self._hosts, images)
         patches = Patches()
         ending.callback(patches.undo)
-        spot_requests.install(patches)
-        limits = Limits(self._injections)
+        for addition in (spot_requests, connect_endpoints, default_network, moto_gaps):
+            addition.install(patches)
+        limits, keeper = Limits(self._injections), Keeper()
         # what is installed last is asked first: a repeated call must not reach the fleets
         for part in (
             *(self._instances, images, TemplateVersions(), Visibility(self._injections)),
-            *(limits, InstantFleets(limits), ClientTokens()),
+            *(limits, EC2Fleets(limits, keeper), SpotFleets(limits, keeper), ClientTokens()),
         ):
             part.install(patches)
         # emptied backends fill themselves again: only while they are patched do they do it with our images
         forget_everything()
         ending.callback(forget_everything)
         ending.callback(self._hosts.close)
+        ending.callback(keeper.close)
         try:
             server = MotoServer(self._port, self._api.around)
         except OSError as error:

@@ -17,7 +17,7 @@ from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, InvalidInstan
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.fleets import Fleet, FleetsBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, Reservation, StateReason
-from moto.ec2.models.spot_requests import SpotFleetLaunchSpec, SpotInstanceRequest
+from moto.ec2.models.spot_requests import SpotInstanceRequest
 from moto.ec2.responses.general import General
 from moto.ec2.utils import convert_tag_spec
 
@@ -55,7 +55,6 @@ class Instances:
         patches.wrap(Instance, "terminate", self._terminate)
         patches.put(Instance, "state_reason", property(_state_reason, _set_state_reason))
         patches.wrap(FleetsBackend, "create_fleet", _create_fleet)
-        patches.wrap(Fleet, "create_on_demand_requests", _create_on_demand_requests)
         patches.wrap(SpotInstanceRequest, "launch_instance", _launch_spot_instance)
         patches.wrap(General, "get_console_output", self._get_console_output)
         patches.wrap(EC2Backend, "reset", self._reset)
@@ -255,7 +254,15 @@ def _completed(kwargs: dict[str, Any], template: dict[str, Any]) -> dict[str, An
         "block_device_mappings": template.get("BlockDeviceMappings"),
         "nics": template.get("NetworkInterfaces"),  # a subnet that is asked for wins over the one in there
     }
-    return {**kwargs, **{name: value for name, value in taken.items() if value and not kwargs.get(name)}}
+    completed = {**kwargs, **{name: value for name, value in taken.items() if value and not kwargs.get(name)}}
+    if completed.get("nics"):
+        completed["nics"] = [_made_at_launch(interface) for interface in completed["nics"]]
+    return completed
+
+
+def _made_at_launch(interface: dict[str, Any]) -> dict[str, Any]:
+    """An interface that comes with a machine goes with it, unless it is said to stay; in moto it stays."""
+    return interface if "NetworkInterfaceId" in interface else {"DeleteOnTermination": True, **interface}
 
 
 def _create_fleet(original: Original, backend: EC2Backend, **asked: Any) -> Fleet:
@@ -266,54 +273,25 @@ def _create_fleet(original: Original, backend: EC2Backend, **asked: Any) -> Flee
     return fleet
 
 
-def _create_on_demand_requests(_original: Original, fleet: Fleet, weight_to_add: float) -> None:
-    """moto's own launches without the template's network, metadata and shutdown settings."""
-    weight_map, added_weight = fleet.get_launch_spec_counts(weight_to_add)
-    for spec, count in weight_map.items():
-        reservation = fleet.ec2_backend.run_instances(
-            image_id=spec.image_id, count=count, security_group_names=[], fleet_id=fleet.id, **_of_spec(spec)
-        )
-        fleet.on_demand_instances.extend(
-            {"id": reservation.id, "instance": instance, "launch_spec": spec} for instance in reservation.instances
-        )
-    fleet.fulfilled_capacity += added_weight
-
-
 def _launch_spot_instance(_original: Original, request: SpotInstanceRequest) -> Instance:
     asked = request.launch_specification
-    from_fleet = _of_spec(request.launch_spec) if request.launch_spec else {}
-    settings_asked = {
-        "user_data": request.user_data,
-        "instance_type": asked.instance_type,
-        "is_instance_type_default": not asked.instance_type,
-        "subnet_id": asked.subnet_id,
-        "key_name": asked.key_name,
-        "security_group_ids": asked.groups,
-        "tags": request.all_tags,
-    }
     reservation = request.ec2_backend.run_instances(
         image_id=asked.image_id,
         count=1,
         security_group_names=[],
         spot_fleet_id=request.spot_fleet_id,
         lifecycle="spot",
-        **(from_fleet or settings_asked),
+        user_data=request.user_data,
+        instance_type=asked.instance_type,
+        is_instance_type_default=not asked.instance_type,
+        subnet_id=asked.subnet_id,
+        key_name=asked.key_name,
+        security_group_ids=asked.groups,
+        tags=request.all_tags,
     )
     instance: Instance = reservation.instances[0]
     instance.spot_instance_request_id = request.id  # type: ignore[attr-defined]
     return instance
-
-
-def _of_spec(spec: SpotFleetLaunchSpec) -> dict[str, Any]:
-    return {
-        "user_data": spec.user_data,
-        "instance_type": spec.instance_type,
-        "is_instance_type_default": False,
-        "subnet_id": spec.subnet_id,
-        "key_name": spec.key_name,
-        "launch_template": spec.launch_template_spec,
-        "tags": spec.tag_specifications,
-    }
 
 
 def _state_reason(instance: Instance) -> StateReason:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.deployer.handler import Created, Handler, Made, Wanted, or_undone
-from localcloud.deployer.shapes import tag_specifications
+from localcloud.deployer.handler import Created, Handler, Made, Wanted, left_to_another, or_undone
+from localcloud.deployer.shapes import arn_of, chosen, tag_list, tag_specifications
+
+_OTHER_SIDES = {
+    "cidrIpv4": ("IpRanges", "CidrIp"),
+    "cidrIpv6": ("Ipv6Ranges", "CidrIpv6"),
+    "prefixListId": ("PrefixListIds", "PrefixListId"),
+    "referencedSecurityGroupId": ("UserIdGroupPairs", "GroupId"),
+}
+"""What a rule may let in or out: the API's list with the key in it."""
 
 
 def _create_key_pair(wanted: Wanted) -> Created:
@@ -28,7 +36,25 @@ def _create_group(wanted: Wanted) -> Created:
     )["GroupId"]
     with or_undone(lambda: ec2.delete_security_group(GroupId=group)):
         _take_away_all_egress(ec2, group)
-    return Created(group, {})
+    return Created(group, {"arn": arn_of(wanted, "ec2", f"security-group/{group}")})
+
+
+def _adopt_default_group(wanted: Wanted) -> Created:
+    """Take every rule from the group that each VPC has from the start, as Pulumi's provider does."""
+    ec2 = wanted.client("ec2")
+    [group] = ec2.describe_security_groups(
+        Filters=[
+            {"Name": "vpc-id", "Values": [wanted.inputs["vpcId"]]},
+            {"Name": "group-name", "Values": ["default"]},
+        ]
+    )["SecurityGroups"]
+    identity = group["GroupId"]
+    if group["IpPermissions"]:
+        ec2.revoke_security_group_ingress(GroupId=identity, IpPermissions=group["IpPermissions"])
+    _take_away_all_egress(ec2, identity)
+    if tags := wanted.inputs.get("tags"):
+        ec2.create_tags(Resources=[identity], Tags=tag_list(tags))
+    return Created(identity, {"name": "default", "arn": arn_of(wanted, "ec2", f"security-group/{identity}")})
 
 
 def _take_away_all_egress(ec2: Any, group: str) -> None:
@@ -40,16 +66,14 @@ def _take_away_all_egress(ec2: Any, group: str) -> None:
 
 def _rule(wanted: Wanted, kind: str) -> dict[str, Any]:
     inputs = wanted.inputs
+    described = chosen(inputs, "description")
+    other_sides = {
+        kind: [{key: inputs[name], **described}] for name, (kind, key) in _OTHER_SIDES.items() if name in inputs
+    }
+    permission = {"IpProtocol": inputs["ipProtocol"], **chosen(inputs, "fromPort", "toPort"), **other_sides}
     return {
         "GroupId": inputs["securityGroupId"],
-        "IpPermissions": [
-            {
-                "IpProtocol": inputs["ipProtocol"],
-                "FromPort": inputs["fromPort"],
-                "ToPort": inputs["toPort"],
-                "IpRanges": [{"CidrIp": inputs["cidrIpv4"]}],
-            }
-        ],
+        "IpPermissions": [permission],
         "TagSpecifications": tag_specifications(wanted, kind),
     }
 
@@ -88,6 +112,11 @@ HANDLERS = {
         lambda made: made.client("ec2").describe_security_groups(GroupIds=[made.id]),
         lambda made: made.client("ec2").delete_security_group(GroupId=made.id),
         name_input="name",
+    ),
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Handler(
+        _adopt_default_group,
+        lambda made: made.client("ec2").describe_security_groups(GroupIds=[made.id]),
+        left_to_another,  # it goes with its VPC, and never before
     ),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": Handler(
         _create_ingress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.deployer.handler import Created, Handler, Wanted
-from localcloud.deployer.shapes import pascal, tag_specifications
+from localcloud.deployer.shapes import arn_of, chosen, pascal, tag_specifications
 
 _OF_THE_TEMPLATE = {"name", "description", "tags", "region", "updateDefaultVersion", "defaultVersion"}
 
@@ -19,17 +19,26 @@ def _create(wanted: Wanted) -> Created:
     )
     template = answer["LaunchTemplate"]
     versions = {"latestVersion": template["LatestVersionNumber"], "defaultVersion": template["DefaultVersionNumber"]}
-    return Created(template["LaunchTemplateId"], versions)
+    identity = template["LaunchTemplateId"]
+    return Created(identity, {**versions, "arn": arn_of(wanted, "ec2", f"launch-template/{identity}")})
 
 
 def _data(wanted: Wanted) -> dict[str, Any]:
     """Give what an instance is launched with."""
     inputs = {name: value for name, value in wanted.inputs.items() if name not in _OF_THE_TEMPLATE}
     groups = inputs.pop("vpcSecurityGroupIds", None)
+    interfaces = inputs.pop("networkInterfaces", None)
     data: dict[str, Any] = pascal(inputs)
     if groups:
         data["SecurityGroupIds"] = groups
+    if interfaces:
+        data["NetworkInterfaces"] = [_interface(each) for each in interfaces]
     return data
+
+
+def _interface(declared: dict[str, Any]) -> dict[str, Any]:
+    groups = chosen(declared, securityGroups="Groups")
+    return {"DeviceIndex": 0, **pascal({k: v for k, v in declared.items() if k != "securityGroups"}), **groups}
 
 
 HANDLERS = {

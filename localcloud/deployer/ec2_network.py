@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from localcloud.deployer.handler import Created, Handler, Made, Wanted, or_undone
-from localcloud.deployer.shapes import tag_specifications
+from localcloud.deployer.shapes import chosen, tag_specifications
+
+_WAYS = ("gatewayId", "natGatewayId", "networkInterfaceId", "vpcEndpointId")
+"""Where a route leads."""
 
 
 def _create_vpc(wanted: Wanted) -> Created:
@@ -56,9 +59,8 @@ def _create_route_table(wanted: Wanted) -> Created:
 
 def _create_route(wanted: Wanted) -> Created:
     table, destination = wanted.inputs["routeTableId"], wanted.inputs["destinationCidrBlock"]
-    wanted.client("ec2").create_route(
-        RouteTableId=table, DestinationCidrBlock=destination, GatewayId=wanted.inputs["gatewayId"]
-    )
+    way = chosen(wanted.inputs, *_WAYS)
+    wanted.client("ec2").create_route(RouteTableId=table, DestinationCidrBlock=destination, **way)
     return Created(f"{table}_{destination}", {})
 
 

@@ -87,6 +87,10 @@ class Handler:
                 raise
 
 
+def left_to_another(_made: Made) -> None:
+    """Delete nothing: the resource goes with one it belongs to."""
+
+
 @contextmanager
 def or_undone(undo: Callable[[], Any]) -> Iterator[None]:
     """Undo the first step of a creation when a later one is refused, so that nothing is left that nobody remembers."""
@@ -100,4 +104,20 @@ def or_undone(undo: Callable[[], Any]) -> Iterator[None]:
 def means_gone(error: ClientError) -> bool:
     """Tell whether an error says that the thing asked for does not exist."""
     code = error.response.get("Error", {}).get("Code", "")
-    return code.endswith((".NotFound", "NotFoundException")) or code == "NoSuchEntity"
+    return code.endswith(_GONE_ENDS) or code in _GONE
+
+
+_GONE_ENDS = ("NotFound", "NotFoundException", ".NonExistentQueue")
+_GONE = frozenset(
+    {
+        "404",  # of a HEAD request, whose answer has no body to name it
+        "NoSuchBucket",
+        "NoSuchBucketPolicy",
+        "NoSuchEntity",
+        "NoSuchKey",
+        "NoSuchLifecycleConfiguration",
+        "NoSuchPublicAccessBlockConfiguration",
+        "OwnershipControlsNotFoundError",
+        "ServerSideEncryptionConfigurationNotFoundError",
+    }
+)

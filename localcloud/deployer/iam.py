@@ -1,9 +1,9 @@
-"""Make IAM's roles and instance profiles."""
+"""Make IAM's roles, their policies, instance profiles."""
 
 from __future__ import annotations
 
 from localcloud.deployer.handler import Created, Handler, Made, Wanted, or_undone
-from localcloud.deployer.shapes import tag_list
+from localcloud.deployer.shapes import chosen, tag_list
 
 
 def _create_role(wanted: Wanted) -> Created:
@@ -12,8 +12,20 @@ def _create_role(wanted: Wanted) -> Created:
         AssumeRolePolicyDocument=wanted.inputs["assumeRolePolicy"],
         Description=wanted.inputs.get("description", ""),
         Tags=tag_list(wanted.inputs.get("tags", {})),
+        **chosen(wanted.inputs, "permissionsBoundary", "path", "maxSessionDuration"),
     )["Role"]
     return Created(role["RoleName"], {"arn": role["Arn"], "uniqueId": role["RoleId"]})
+
+
+def _put_policy(wanted: Wanted) -> Created:
+    role, name = wanted.inputs["role"], wanted.inputs["name"]
+    wanted.client("iam").put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=wanted.inputs["policy"])
+    return Created(f"{role}:{name}", {})
+
+
+def _policy(made: Made) -> dict[str, str]:
+    role, _, name = made.id.partition(":")
+    return {"RoleName": role, "PolicyName": name}
 
 
 def _attach(wanted: Wanted) -> Created:
@@ -51,6 +63,13 @@ HANDLERS = {
         lambda made: made.client("iam").get_role(RoleName=made.id),
         lambda made: made.client("iam").delete_role(RoleName=made.id),
         name_input="name",
+    ),
+    "aws:iam/rolePolicy:RolePolicy": Handler(
+        _put_policy,
+        lambda made: made.client("iam").get_role_policy(**_policy(made)),
+        lambda made: made.client("iam").delete_role_policy(**_policy(made)),
+        name_input="name",
+        joins=True,
     ),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Handler(
         _attach,

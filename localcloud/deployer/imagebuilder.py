@@ -1,4 +1,4 @@
-"""Make EC2 Image Builder's components, recipes, configurations, pipelines."""
+"""Make EC2 Image Builder's components, recipes, configurations, pipelines, lifecycle policies."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ def _create_infrastructure(wanted: Wanted) -> Created:
         "subnetId",
         "securityGroupIds",
         "instanceMetadataOptions",
+        "logging",
+        "snsTopicArn",
         "terminateInstanceOnFailure",
         "keyPair",
         "description",
@@ -66,13 +68,24 @@ def _create_pipeline(wanted: Wanted) -> Created:
         "imageRecipeArn",
         "infrastructureConfigurationArn",
         "distributionConfigurationArn",
+        "enhancedImageMetadataEnabled",
         "imageTestsConfiguration",
+        "loggingConfiguration",
+        "schedule",
         "status",
         "description",
         "tags",
     )
     answer = wanted.client("imagebuilder").create_image_pipeline(**arguments)
     return _created(answer["imagePipelineArn"])
+
+
+def _create_lifecycle_policy(wanted: Wanted) -> Created:
+    arguments = _arguments(
+        wanted, "executionRole", "policyDetails", "resourceSelection", "resourceType", "status", "description", "tags"
+    )
+    answer = wanted.client("imagebuilder").create_lifecycle_policy(**arguments)
+    return _created(answer["lifecyclePolicyArn"])
 
 
 def _arguments(wanted: Wanted, *names: str) -> dict[str, Any]:
@@ -109,4 +122,7 @@ HANDLERS = {
         _create_distribution, "distribution_configuration", "distributionConfigurationArn"
     ),
     "aws:imagebuilder/imagePipeline:ImagePipeline": _handler(_create_pipeline, "image_pipeline", "imagePipelineArn"),
+    "aws:imagebuilder/lifecyclePolicy:LifecyclePolicy": _handler(
+        _create_lifecycle_policy, "lifecycle_policy", "lifecyclePolicyArn"
+    ),
 }

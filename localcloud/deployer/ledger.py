@@ -112,11 +112,6 @@ class Ledger:
         }
         _write(self._path, json.dumps(content, indent=1, sort_keys=True).encode())
 
-    def forget(self) -> None:
-        """Remove the file of a stack that has nothing left in the cloud."""
-        self.outputs = {}
-        self._path.unlink(missing_ok=True)
-
     def _load(self) -> None:
         known = read(self._path)
         found = (known.project, known.stack)
@@ -128,6 +123,13 @@ class Ledger:
         self._salt = known.salt
         self.outputs = known.outputs
         self._entries = list(known.entries)
+
+
+class Draft(Ledger):
+    """A ledger in which one may try out what would be written: its file stays as it is."""
+
+    def save(self) -> None:
+        """Write nothing."""
 
 
 @dataclass(frozen=True, slots=True)

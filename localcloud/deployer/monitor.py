@@ -11,7 +11,9 @@ from pulumi.runtime.proto import resource_pb2
 from contracts.errors import RampartError
 from localcloud.deployer import table, wire
 from localcloud.deployer.connection import Connection
-from localcloud.deployer.reconciler import Declaration, Reconciler, Stopped
+from localcloud.deployer.hands import Declaration
+from localcloud.deployer.lookups import Asked
+from localcloud.deployer.reconciler import Reconciler, Stopped
 from localcloud.deployer.wire import Properties
 
 STACK = "pulumi:pulumi:Stack"
@@ -56,12 +58,12 @@ class Monitor(MockMonitor):
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         try:
-            ec2 = self._connection.client("ec2", self._region(request.provider))
-            answer = table.lookup_of(request.tok)(ec2, wire.read(request.args).values)
+            asked = Asked(self._region(request.provider), wire.read(request.args).values, self._connection)
+            answer = table.lookup_of(request.tok)(asked)
         except BaseException as error:
             self._fail(error)
             raise
-        return resource_pb2.ResourceInvokeResponse(**{"return": wire.write(Properties(answer))})
+        return resource_pb2.ResourceInvokeResponse(**{"return": wire.write(answer)})
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
         error = RampartError(

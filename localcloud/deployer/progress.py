@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,18 +22,22 @@ class Action(StrEnum):
     REPLACED = "replaced"
     DELETED = "deleted"
     RETAINED = "retained"  # no longer declared, and left in the cloud as the program asked
+    FORGOTTEN = "forgotten"  # it vanished from the cloud
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource dealt with. `name` is the logical one, `type` Pulumi's token."""
+    """One resource dealt with, or in a preview to be dealt with. `name` is the logical one, `type` Pulumi's token."""
 
     name: str
     type: str
     action: Action
     duration_s: float
+    is_planned: bool = False
 
     def __str__(self) -> str:
+        if self.is_planned:
+            return f"would be {self.action:<9} {self.name} ({self.type})"
         return f"{self.action:<9} {self.name} ({self.type}, {self.duration_s:.2f} s)"
 
 
@@ -42,7 +47,10 @@ Watcher = Callable[[Change], None]
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The result of `up` or `destroy`; resources by logical name, in the order they were dealt with."""
+    """The result of an operation; resources by logical name, in the order they were dealt with.
+
+    After a preview nothing of it has happened, and outputs that nobody can know yet are `UNKNOWN`.
+    """
 
     outputs: dict[str, Any]
     created: tuple[str, ...]
@@ -50,25 +58,25 @@ class Deployment:
     replaced: tuple[str, ...]
     deleted: tuple[str, ...]
     retained: tuple[str, ...]
+    forgotten: tuple[str, ...]
+    changes: tuple[Change, ...]
     duration_s: float
 
     @property
     def changed_nothing(self) -> bool:
         """Whether the cloud was already as declared."""
-        return not (self.created or self.replaced or self.deleted or self.retained)
+        return all(change.action is Action.UNCHANGED for change in self.changes)
 
     @property
     def summary(self) -> str:
         """Give one line for a person."""
-        counts = {
-            Action.CREATED: len(self.created),
-            Action.REPLACED: len(self.replaced),
-            Action.DELETED: len(self.deleted),
-            Action.RETAINED: len(self.retained),
-            Action.UNCHANGED: len(self.unchanged),
-        }
-        done = ", ".join(f"{count} {action}" for action, count in counts.items() if count) or "nothing to do"
-        return f"{done}, in {self.duration_s:.1f} s: {REHEARSAL}"
+        counts = Counter(change.action for change in self.changes)
+        done = ", ".join(f"{counts[action]} {action}" for action in _TOLD if counts[action]) or "nothing to do"
+        would = "would be " if not self.changed_nothing and self.changes[0].is_planned else ""
+        return f"{would}{done}, in {self.duration_s:.1f} s: {REHEARSAL}"
+
+
+_TOLD = (*(action for action in Action if action is not Action.UNCHANGED), Action.UNCHANGED)
 
 
 def summarise(changes: list[Change], outputs: dict[str, Any], duration_s: float) -> Deployment:
@@ -84,5 +92,7 @@ def summarise(changes: list[Change], outputs: dict[str, Any], duration_s: float)
         replaced=names(Action.REPLACED),
         deleted=names(Action.DELETED),
         retained=names(Action.RETAINED),
+        forgotten=names(Action.FORGOTTEN),
+        changes=tuple(changes),
         duration_s=duration_s,
     )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pulumi
@@ -25,7 +26,17 @@ _LOG = logging.getLogger(__name__)
 _LOG.addHandler(logging.NullHandler())
 
 
-def run(program: Program, monitor: Monitor, *, project: str, stack: str, stop: Callable[[], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a program is told of its run. `secrets` are values of its configuration, by their names in the project."""
+
+    project: str
+    stack: str
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_preview: bool = False
+
+
+def run(program: Program, monitor: Monitor, told: Run, *, stop: Callable[[], None]) -> None:
     """Run the program in a thread, and so in a context and an event loop of its own, that end with it.
 
     Raises the monitor's failure, else what the program raises. An interrupt (Ctrl-C) calls `stop`, waits for what has
@@ -36,14 +47,14 @@ def run(program: Program, monitor: Monitor, *, project: str, stack: str, stop: C
 
     def body() -> None:
         try:
-            asyncio.run(_run(program, monitor, project, stack))
+            asyncio.run(_run(program, monitor, told))
         except BaseException as error:
             raised.append(error)
         finally:
             ended.set()
 
     with _ONE_AT_A_TIME:
-        thread = threading.Thread(target=body, name=f"deploy-{stack}")
+        thread = threading.Thread(target=body, name=f"deploy-{told.stack}")
         try:
             thread.start()
             ended.wait()  # an interrupted join would take a running thread for an ended one (Python up to 3.12)
@@ -59,14 +70,22 @@ def run(program: Program, monitor: Monitor, *, project: str, stack: str, stop: C
         raise raised[0]
 
 
-async def _run(program: Program, monitor: Monitor, project: str, stack: str) -> None:
+async def _run(program: Program, monitor: Monitor, told: Run) -> None:
     asyncio.get_running_loop().set_exception_handler(_quietly)
     # These fill the context of this thread, which starts empty; set_mocks alone leaves some of it unset.
-    settings.configure(settings.Settings(project=project, stack=stack))
-    set_all_config({}, [])
+    settings.configure(settings.Settings(project=told.project, stack=told.stack, dry_run=told.is_preview))
+    secrets = {f"{told.project}:{name}": value for name, value in told.secrets.items()}
+    set_all_config(secrets, list(secrets))
     # With a root in place set_mocks makes no stack of its own; run_in_stack then makes the only one.
     settings.set_root_resource(cast(pulumi.Resource, monitor))
-    mocks.set_mocks(mocks=monitor.mocks, project=project, stack=stack, preview=False, logger=_LOG, monitor=monitor)
+    mocks.set_mocks(
+        mocks=monitor.mocks,
+        project=told.project,
+        stack=told.stack,
+        preview=told.is_preview,
+        logger=_LOG,
+        monitor=monitor,
+    )
     settings.set_root_resource(cast(pulumi.Resource, None))
 
     def declare() -> None:

@@ -7,8 +7,21 @@ from typing import Any
 
 from localcloud.deployer.handler import Wanted
 
-_BOOLEANS_AS_TEXT = {"encrypted", "deleteOnTermination", "ebsOptimized"}
+_BOOLEANS_AS_TEXT = {"encrypted", "deleteOnTermination", "ebsOptimized", "associatePublicIpAddress"}
 """The provider takes "true", "false" or nothing for these; the API takes booleans."""
+
+
+_SPELLINGS = {
+    # where the API writes an abbreviation otherwise
+    "vcpuCount": "VCpuCount",
+    "memoryMib": "MemoryMiB",
+    "memoryGibPerVcpu": "MemoryGiBPerVCpu",
+    "totalLocalStorageGb": "TotalLocalStorageGB",
+    "acceleratorTotalMemoryMib": "AcceleratorTotalMemoryMiB",
+    "kmsMasterKeyId": "KMSMasterKeyID",
+    "sseAlgorithm": "SSEAlgorithm",
+    "id": "ID",
+}
 
 
 def tag_specifications(wanted: Wanted, kind: str) -> list[dict[str, Any]]:
@@ -17,9 +30,21 @@ def tag_specifications(wanted: Wanted, kind: str) -> list[dict[str, Any]]:
     return [{"ResourceType": kind, "Tags": tags}] if tags else []
 
 
+def arn_of(wanted: Wanted, service: str, resource: str) -> str:
+    """Name a resource for which the API gives no ARN."""
+    partition, account = wanted.client("sts").get_caller_identity()["Arn"].split(":")[1:5:3]
+    return f"arn:{partition}:{service}:{wanted.region}:{account}:{resource}"
+
+
+def chosen(inputs: Mapping[str, Any], *names: str, **otherwise: str) -> dict[str, Any]:
+    """Take inputs where they are given: by their names capitalised, or as the API calls them `otherwise`."""
+    taken: dict[str, Any] = pascal({name: inputs[name] for name in names if name in inputs})
+    return taken | {called: inputs[name] for name, called in otherwise.items() if name in inputs}
+
+
 def pascal(value: Any) -> Any:
-    """Capitalise every key, as EC2 spells them; `tags` become a list there."""
-    return _respelt(value, lambda key: key[:1].upper() + key[1:], tag_list)
+    """Capitalise every key, as EC2 and S3 spell them; `tags` become a list there."""
+    return _respelt(value, lambda key: _SPELLINGS.get(key, key[:1].upper() + key[1:]), tag_list)
 
 
 def camel(value: Any) -> Any:

@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from contracts.errors import AskedWrongly
-from localcloud.deployer import ec2_access, ec2_launch, ec2_network, iam, imagebuilder, lookups
+from localcloud.deployer import (
+    budgets,
+    ec2_access,
+    ec2_fleets,
+    ec2_gateways,
+    ec2_launch,
+    ec2_machines,
+    ec2_network,
+    events,
+    iam,
+    imagebuilder,
+    logs,
+    lookups,
+    secrets_manager,
+    storage_buckets,
+    storage_files,
+)
 from localcloud.deployer.handler import Handler
 
 HANDLERS: dict[str, Handler] = {
     **ec2_network.HANDLERS,
     **ec2_access.HANDLERS,
+    **ec2_gateways.HANDLERS,
     **ec2_launch.HANDLERS,
+    **ec2_machines.HANDLERS,
+    **ec2_fleets.HANDLERS,
     **iam.HANDLERS,
+    **logs.HANDLERS,
+    **events.HANDLERS,
+    **storage_buckets.HANDLERS,
+    **storage_files.HANDLERS,
+    **secrets_manager.HANDLERS,
+    **budgets.HANDLERS,
     **imagebuilder.HANDLERS,
 }
 

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pulumi
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime import rpc
 
 SECRET = "[secret]"  # noqa: S105 (what is shown in place of one)
+UNKNOWN = "[known after up]"
+"""What is shown of a value in a preview where only the deployment itself will tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,8 @@ class Properties:
     secrets: frozenset[str] = frozenset()
 
     def shown(self) -> dict[str, Any]:
-        """Give the values with every secret masked."""
-        return {name: SECRET if name in self.secrets else value for name, value in self.values.items()}
+        """Give the values with every secret masked, and every unknown named as such."""
+        return {name: SECRET if name in self.secrets else _shown(value) for name, value in self.values.items()}
 
 
 def read(message: Struct) -> Properties:
@@ -44,7 +47,9 @@ def write(properties: Properties) -> Struct:
 
 
 def _whole(value: Any) -> Any:
-    """Make whole numbers integers again: on the wire every number is a float."""
+    """Make whole numbers integers again: on the wire every number is a float. What is unknown stays so."""
+    if isinstance(value, pulumi.output.Unknown):
+        return rpc.UNKNOWN
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
@@ -52,3 +57,11 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(inner) for inner in value]
     return value
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _shown(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_shown(inner) for inner in value]
+    return UNKNOWN if value == rpc.UNKNOWN else value

@@ -17,13 +17,14 @@ Check = Callable[[Registry, Record], None]
 class Kind:
     """How one kind of resource is named on the wire, and what must hold for it.
 
-    `listing` is the member of its List answer; `arn_member` names its ARN in requests and answers. `check` refuses a
-    bad record before it is kept or changed.
+    `listing` is the member of its List answer, `plural` what follows `List` in that operation's name; `arn_member`
+    names its ARN in requests and answers. `check` refuses a bad record before it is kept or changed.
     """
 
     name: str
     member: str
     listing: str
+    plural: str
     check: Check
 
     @property
@@ -136,6 +137,12 @@ def _check_pipeline(registry: Registry, record: Record) -> None:
     record.setdefault("enhancedImageMetadataEnabled", True)
 
 
+def _check_lifecycle(_registry: Registry, record: Record) -> None:
+    if record["resourceType"] != "AMI_IMAGE":
+        raise invalid("The local cloud has images only: 'resourceType' must be AMI_IMAGE.")
+    record.setdefault("status", "ENABLED")
+
+
 def _summary(record: Record) -> Record:
     """What a listing shows besides a resource's own members."""
     regions: Iterable[str] = (item["region"] for item in record.get("distributions", ()))
@@ -146,18 +153,23 @@ _PIPELINE_NEEDS = ("imageRecipeArn", "infrastructureConfigurationArn", "distribu
 _KEPT = ("arn", "name", "owner", "platform", "dateCreated", "dateLastRun", "tags")
 
 KINDS = {
-    "ImageRecipe": Kind("image-recipe", "imageRecipe", "imageRecipeSummaryList", _check_recipe),
+    "ImageRecipe": Kind("image-recipe", "imageRecipe", "imageRecipeSummaryList", "ImageRecipes", _check_recipe),
     "InfrastructureConfiguration": Kind(
         "infrastructure-configuration",
         "infrastructureConfiguration",
         "infrastructureConfigurationSummaryList",
+        "InfrastructureConfigurations",
         _check_infrastructure,
     ),
     "DistributionConfiguration": Kind(
         "distribution-configuration",
         "distributionConfiguration",
         "distributionConfigurationSummaryList",
+        "DistributionConfigurations",
         _check_distribution,
     ),
-    "ImagePipeline": Kind("image-pipeline", "imagePipeline", "imagePipelineList", _check_pipeline),
+    "ImagePipeline": Kind("image-pipeline", "imagePipeline", "imagePipelineList", "ImagePipelines", _check_pipeline),
+    "LifecyclePolicy": Kind(
+        "lifecycle-policy", "lifecyclePolicy", "lifecyclePolicySummaryList", "LifecyclePolicies", _check_lifecycle
+    ),
 }

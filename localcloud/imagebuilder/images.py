@@ -156,6 +156,8 @@ class Images:
         distributing = wanted.get("distributionConfigurationArn")
         configuration = copy.deepcopy(resolve(distributing)) if distributing else None
         image = self._image(wanted, recipe, infrastructure, configuration, pipeline)
+        if log_group is not None:
+            image["loggingConfiguration"] = {"logGroupName": log_group}
         return Order(
             image=image,
             recipe=recipe,

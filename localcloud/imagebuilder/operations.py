@@ -68,7 +68,7 @@ def _configuration_operations(registry: Registry) -> dict[str, Operation]:
         table |= {
             f"Create{name}": resource.create,
             f"Get{name}": resource.get,
-            f"List{name}s": resource.list,
+            f"List{kind.plural}": resource.list,
             f"Delete{name}": resource.delete,
         }
         if name != "ImageRecipe":

@@ -26,7 +26,18 @@ def made() -> Made:
     return Made("vpc-1", "eu-west-3", {}, {}, Connection(ENVIRONMENT))
 
 
-@pytest.mark.parametrize("code", ["InvalidVpcID.NotFound", "NoSuchEntity", "ResourceNotFoundException"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InvalidVpcID.NotFound",
+        "NatGatewayNotFound",
+        "NoSuchEntity",
+        "ResourceNotFoundException",
+        "NoSuchBucket",
+        "404",
+        "AWS.SimpleQueueService.NonExistentQueue",
+    ],
+)
 def test_what_aws_does_not_find_is_gone_and_need_not_be_deleted(code: str, made: Made) -> None:
     assert means_gone(_error(code))
     assert not _handler(_error(code)).exists(made)

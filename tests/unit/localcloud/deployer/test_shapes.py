@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localcloud.deployer.shapes import camel, pascal
+from localcloud.deployer.shapes import camel, chosen, pascal
 
 BLOCK = {"deviceName": "/dev/sda1", "ebs": {"encrypted": "true", "deleteOnTermination": "false", "volumeSize": 20}}
 
@@ -28,3 +28,20 @@ def test_tags_are_nobodys_keys() -> None:
 
 def test_text_that_looks_like_a_boolean_stays_text() -> None:
     assert camel({"description": "true"}) == {"description": "true"}
+
+
+def test_abbreviations_are_spelt_as_the_api_spells_them() -> None:
+    assert pascal({"vcpuCount": {"min": 2}, "memoryMib": {"min": 4096}}) == {
+        "VCpuCount": {"Min": 2},
+        "MemoryMiB": {"Min": 4096},
+    }
+    assert pascal({"id": "results", "sseAlgorithm": "AES256"}) == {"ID": "results", "SSEAlgorithm": "AES256"}
+
+
+def test_only_what_is_given_is_chosen_by_the_names_of_the_api() -> None:
+    inputs = {"subnetId": "subnet-1", "ami": "ami-1", "other": True}
+
+    assert chosen(inputs, "subnetId", "keyName", ami="ImageId", userData="UserData") == {
+        "SubnetId": "subnet-1",
+        "ImageId": "ami-1",
+    }

@@ -209,3 +209,34 @@ def test_what_an_answer_holds_cannot_change_what_is_kept(service: Service) -> No
     arn = service.infrastructure()
     service("GetInfrastructureConfiguration", infrastructureConfigurationArn=arn)["infrastructureConfiguration"].clear()
     assert service("GetInfrastructureConfiguration", infrastructureConfigurationArn=arn)["infrastructureConfiguration"]
+
+
+def _policy(**changes: Any) -> dict[str, Any]:
+    detail = {"action": {"type": "DELETE"}, "filter": {"type": "COUNT", "value": 3}}
+    request = {"name": "Keep three", "executionRole": "arn:aws:iam::123456789012:role/retirement"}
+    selection = {"tagMap": {"rampart:stack": "iris"}}
+    return {
+        **request,
+        "resourceType": "AMI_IMAGE",
+        "policyDetails": [detail],
+        "resourceSelection": selection,
+        **changes,
+    }
+
+
+def test_a_lifecycle_policy_is_kept_changed_and_deleted(service: Service) -> None:
+    arn = service("CreateLifecyclePolicy", **_policy())["lifecyclePolicyArn"]
+
+    assert arn == "arn:aws:imagebuilder:eu-west-3:123456789012:lifecycle-policy/keep-three"
+    assert service("GetLifecyclePolicy", lifecyclePolicyArn=arn)["lifecyclePolicy"]["status"] == "ENABLED"
+    changed = _policy(status="DISABLED")
+    del changed["name"]
+    service("UpdateLifecyclePolicy", lifecyclePolicyArn=arn, **changed)
+    [listed] = service("ListLifecyclePolicies")["lifecyclePolicySummaryList"]
+    assert (listed["name"], listed["status"]) == ("Keep three", "DISABLED")
+    service("DeleteLifecyclePolicy", lifecyclePolicyArn=arn)
+    assert service("ListLifecyclePolicies")["lifecyclePolicySummaryList"] == []
+
+
+def test_a_lifecycle_policy_of_containers_is_refused(service: Service) -> None:
+    assert "AMI_IMAGE" in service.refused("CreateLifecyclePolicy", **_policy(resourceType="CONTAINER_IMAGE")).message

@@ -1,0 +1,41 @@
+"""Say what the local cloud takes, keeps and shows, but does not act upon."""
+
+from __future__ import annotations
+
+NOT_ACTED_ON: dict[str, str] = {
+    "aws:budgets/budget:Budget": "counts no money and sends no mail",
+    "aws:cloudwatch/eventRule:EventRule": "no notice of EC2 reaches it",
+    "aws:cloudwatch/eventTarget:EventTarget": "nothing is sent to it: what is to be in the queue is put there by hand",
+    "aws:cloudwatch/logGroup:LogGroup": "nothing expires in it",
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "security groups are kept and filter nothing",
+    "aws:ec2/eip:Eip": "its address answers nobody",
+    "aws:ec2/flowLog:FlowLog": "writes nothing",
+    "aws:ec2/natGateway:NatGateway": "routes nothing: machines have the network of the machine under them",
+    "aws:ec2/internetGateway:InternetGateway": "routes nothing",
+    "aws:ec2/route:Route": "routes nothing",
+    "aws:ec2/routeTable:RouteTable": "routes nothing",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": "routes nothing",
+    "aws:ec2/securityGroup:SecurityGroup": "is kept and filters nothing",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "is kept and filters nothing",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "is kept and filters nothing",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": "no traffic goes through it",
+    "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint": "no tunnel goes through it",
+    "aws:efs/accessPoint:AccessPoint": "is mounted nowhere",
+    "aws:efs/fileSystem:FileSystem": "is mounted nowhere and holds no file",
+    "aws:efs/fileSystemPolicy:FileSystemPolicy": "guards nothing",
+    "aws:efs/mountTarget:MountTarget": "answers nobody",
+    "aws:iam/instanceProfile:InstanceProfile": "gives no credentials",
+    "aws:iam/role:Role": "is not asked: whoever calls the local cloud may do everything",
+    "aws:iam/rolePolicy:RolePolicy": "is kept and not applied",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "is kept and not applied",
+    "aws:imagebuilder/imagePipeline:ImagePipeline": "its schedule never starts it; builds that are asked for are real",
+    "aws:imagebuilder/lifecyclePolicy:LifecyclePolicy": "deletes nothing",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": "nothing expires",
+    "aws:s3/bucketPolicy:BucketPolicy": "what it demands of TLS holds on loopback without it",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "is kept: nobody else reaches loopback",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": "nothing is encrypted",
+    "aws:secretsmanager/secret:Secret": "is gone at once when it is deleted, without its days for recovery",
+    "aws:sqs/queuePolicy:QueuePolicy": "is kept and not applied",
+}
+"""By type token: the sentence's end, after the type. What is not here is acted upon: machines, fleets, images, keys,
+buckets with their objects, queues, launch templates."""
