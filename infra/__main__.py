@@ -18,8 +18,10 @@ def main() -> None:
     """Raises RunError, which Pulumi prints without a traceback, for what is wrong with the event."""
     default = REPOSITORY / "events" / pulumi.get_stack() / "config.yml"
     path = Path(os.environ.get("RAMPART_EVENT_FILE", default))
+    config = os.environ.get("RAMPART_DEPLOYMENT_CONFIG")
     try:
-        outputs = program.build(load_event(path, environ=os.environ))
+        event = load_event(path, environ=os.environ, deployment_config=Path(config) if config else None)
+        outputs = program.build(event)
     except RampartError as error:
         raise pulumi.RunError(str(error)) from error
     for name, value in outputs.items():

@@ -2,9 +2,35 @@
 
 from invoke.collection import Collection
 
-from tasks import databases, doctor, environments, images, local, organising, provisioning, reaping, runs
+from tasks import (
+    databases,
+    doctor,
+    environments,
+    iam_policy,
+    images,
+    keys,
+    local,
+    organising,
+    preflight,
+    provisioning,
+    reaping,
+    runs,
+)
 
 namespace = Collection()
-for _module in (provisioning, images, environments, runs, organising, databases, reaping, doctor, local):
+for _module in (
+    preflight,
+    provisioning,
+    iam_policy,
+    keys,
+    images,
+    environments,
+    runs,
+    organising,
+    databases,
+    reaping,
+    doctor,
+    local,
+):
     for _task in Collection.from_module(_module).tasks.values():
         namespace.add_task(_task)

@@ -1,4 +1,4 @@
-"""Commands for an event's infrastructure: init-event, up, destroy, outputs, hosts."""
+"""Commands for an event's infrastructure: init-event, preview, up, refresh, destroy, outputs, hosts."""
 
 from __future__ import annotations
 
@@ -39,9 +39,29 @@ def init_event(name: str, kit: str, force: bool = False) -> None:
     console.next_step(f"edit {path}, then: invoke up --event {name} (with --local: no AWS account needed)")
 
 
-@command(help=EVENT_HELP | LOCAL_HELP)
-def up(event: str | None = None, config: str | None = None, local: bool = False) -> None:
-    """Deploy the event's stack: network, access, image pipeline, launch template. Twice changes nothing.
+@command(help=EVENT_HELP | LOCAL_HELP | JSON_HELP)
+def preview(event: str | None = None, config: str | None = None, local: bool = False, json: bool = False) -> None:
+    """Tell what `up` would create, update, replace and delete, and do none of it.
+
+    Example: invoke preview --event iris --local
+    """
+    from tasks import console, stack
+    from tasks.events import open_event
+
+    opened = open_event(event, config=config, local=local)
+    changes = stack.preview(opened, local=local, config=config)
+    if json:
+        console.rows_as_json(changes)
+        return
+    rows = [(change.action, change.name, change.type) for change in changes]
+    console.table("would be", ("action", "resource", "type"), rows, empty="nothing, all is as declared")
+    if changes:
+        console.next_step(f"invoke up --event {opened.name}")
+
+
+@command(help=EVENT_HELP | LOCAL_HELP | {"skip-preflight": "deploy also where the preflight finds errors"})
+def up(event: str | None = None, config: str | None = None, local: bool = False, skip_preflight: bool = False) -> None:
+    """Deploy the event's stack; the preflight comes first. Twice changes nothing.
 
     Example: invoke up --event iris --local
     """
@@ -49,29 +69,53 @@ def up(event: str | None = None, config: str | None = None, local: bool = False)
     from tasks.events import open_event
 
     opened = open_event(event, config=config, local=local)
-    stack.up(opened, local=local)
+    stack.up(opened, local=local, skip_preflight=skip_preflight, config=config)
     console.result(f"stack {opened.name} is up in {opened.region}")
     console.next_step(f"invoke build-ami --event {opened.name}")
 
 
-@command(help=EVENT_HELP | LOCAL_HELP | {"yes": "do not ask"})
-def destroy(event: str | None = None, config: str | None = None, local: bool = False, yes: bool = False) -> None:
-    """Remove the event's stack. Submissions, scores and images stay.
+@command(help=EVENT_HELP | LOCAL_HELP)
+def refresh(event: str | None = None, config: str | None = None, local: bool = False) -> None:
+    """Compare what is remembered of the stack with the cloud, and forget what somebody deleted there.
+
+    Example: invoke refresh --event iris
+    """
+    from tasks import console, stack
+    from tasks.events import open_event
+
+    opened = open_event(event, config=config, local=local)
+    stack.refresh(opened, local=local, config=config)
+    console.result(f"stack {opened.name} is remembered as it is in {opened.region}")
+    console.next_step(f"invoke preview --event {opened.name}")
+
+
+@command(
+    help=EVENT_HELP
+    | LOCAL_HELP
+    | {"yes": "do not ask", "force": "also while runs or hosts of the event are under way: its hosts are ended first"}
+)
+def destroy(
+    event: str | None = None, config: str | None = None, local: bool = False, yes: bool = False, force: bool = False
+) -> None:
+    """Remove the event's stack with its bucket and standing fleets. Submissions, scores and images stay.
 
     Example: invoke destroy --event iris --local
     """
     from contracts.errors import AskedWrongly
-    from tasks import console, hosts, stack
+    from tasks import console, stack, under_way
     from tasks.events import open_event
 
     opened = open_event(event, config=config, local=local)
+    found = under_way.find(opened, despite_database=force)
+    if found and not force:
+        hint = "stop train-loop (Ctrl-C) and wait for their end; --force ends the hosts with all that runs on them"
+        raise AskedWrongly(f"of the event are under way: {found}", hint=hint)
+    if found:
+        console.say(f"--force: broken off with the stack are {found}; a train-loop must not run now", style="yellow")
     if not (yes or local or console.confirmed(f"destroy the stack {opened.name} in {opened.region}?")):
         raise AskedWrongly("nothing was destroyed", hint="say yes, or give --yes")
-    live = hosts.live(opened)
-    if live:
-        names = ", ".join(found.instance_id for found in live)
-        raise AskedWrongly(f"hosts of the event are still up: {names}", hint="stop train-loop (Ctrl-C) first")
-    stack.destroy(opened, local=local)
+    under_way.end_hosts(opened, found.hosts)
+    stack.destroy(opened, local=local, config=config)
     console.result(f"stack {opened.name} is gone")
 
 

@@ -5,50 +5,83 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from contracts.errors import RampartError, ToolMissing, UnknownName
+from contracts.errors import ToolMissing, UnknownName
 from contracts.event import EventConfig
 from contracts.stack import StackOutputs
-from tasks import console
+from tasks import console, stack_secrets
+from tasks.planned import Planned
 
 if TYPE_CHECKING:
     from localcloud.deployer import Deployer
+    from tasks.engine import Engine
 
 PROJECT = "rampart"
-_REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-class DeploymentFailed(RampartError):
-    """Pulumi ended with an error; its own output says which resource."""
+def preview(event: EventConfig, *, local: bool, config: str | None = None) -> list[Planned]:
+    """Tell what `up` would change. Makes the event's SSH key where it has none, for its public half is deployed."""
+    if local:
+        return _preview_locally(event)
+    with _engine(event, "previewing", config=config) as engine:
+        _ensure_key(event)
+        engine.preview()
+    return engine.listener.changes
 
 
-def up(event: EventConfig, *, local: bool) -> StackOutputs:
+def up(event: EventConfig, *, local: bool, skip_preflight: bool = False, config: str | None = None) -> StackOutputs:
     """Deploy the event's stack; keeps its outputs for the runner. Makes the event's SSH key where it has none."""
     if not local:
         _require_pulumi()
     _ensure_key(event)
-    raw = _up_locally(event) if local else _up_on_aws(event)
+    if not skip_preflight:
+        from tasks import preflight
+
+        preflight.refuse_on_errors(event, local=local)
+    stack_secrets.warn_of_missing(event, local=local, stack_file=REPOSITORY / f"Pulumi.{event.name}.yaml")
+    raw = _up_locally(event) if local else _up_on_aws(event, config)
     outputs = StackOutputs.model_validate(raw)
-    path = outputs_path(event)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(outputs.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    _write_privately(outputs_path(event), outputs.model_dump_json(indent=2) + "\n")
+    if outputs.access == "gateway":
+        from tasks import gateway
+
+        gateway.ensure_known(event, outputs)
     return outputs
 
 
-def destroy(event: EventConfig, *, local: bool) -> None:
-    """Remove everything the stack made, and the component versions it kept from one deployment to the next."""
+def refresh(event: EventConfig, *, local: bool, config: str | None = None) -> None:
+    """Compare what is remembered of the stack with the cloud, and forget what is gone."""
+    if not local:
+        with _engine(event, "refreshing", config=config) as engine:
+            engine.refresh()
+        return
+    with _deployer(event, "refreshing") as deployer:
+        refreshed = deployer.refresh()
+    console.say(refreshed.summary)
+
+
+def destroy(event: EventConfig, *, local: bool, config: str | None = None) -> None:
+    """Remove everything the stack made, and the component versions it kept from one deployment to the next.
+
+    Twice is fine.
+    """
     if local:
         with _deployer(event, "destroying") as deployer:
             removed = deployer.destroy()
         console.say(removed.summary)
     else:
-        _on_aws(event, lambda stack: stack.destroy(on_output=console.say))
+        with _engine(event, "destroying", config=config) as engine:
+            try:
+                engine.destroy()
+            except UnknownName as unknown:
+                console.say(unknown.message)
     _sweep(event)
     outputs_path(event).unlink(missing_ok=True)
 
@@ -71,8 +104,8 @@ def _asked_of_pulumi(event: EventConfig) -> str | None:
     pulumi = shutil.which("pulumi")
     if pulumi is None or "AWS_ENDPOINT_URL" in os.environ:
         return None
-    command = [pulumi, "stack", "output", "--json", "--stack", event.name]
-    done = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True, check=False)
+    command = [pulumi, "--non-interactive", "stack", "output", "--json", "--stack", event.name]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 and done.stdout.strip() not in ("", "{}") else None
 
 
@@ -90,6 +123,17 @@ def outputs_path(event: EventConfig) -> Path:
     return event.state_dir / "outputs.json"
 
 
+def _write_privately(path: Path, text: str) -> None:
+    """Write a file that only its owner may read; it is whole at any moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
 def _ensure_key(event: EventConfig) -> None:
     from clients.keys import new_key_file
 
@@ -98,13 +142,34 @@ def _ensure_key(event: EventConfig) -> None:
         console.say(f"made the event's SSH key: {event.key_path}")
 
 
+def _preview_locally(event: EventConfig) -> list[Planned]:
+    from infra import program
+
+    _ensure_key(event)
+    secrets = stack_secrets.from_environment(event, os.environ)
+    with _deployer(event, "previewing") as deployer:
+        foreseen = deployer.preview(lambda: program.build(event), project=PROJECT, stack=event.name, secrets=secrets)
+    console.say(foreseen.summary)
+    return [
+        Planned(change.action.value, change.name, change.type)
+        for change in foreseen.changes
+        if change.action.value != "unchanged"
+    ]
+
+
 def _up_locally(event: EventConfig) -> dict[str, Any]:
     from infra import program
 
+    secrets = stack_secrets.from_environment(event, os.environ)
     with _deployer(event, "deploying") as deployer:
-        deployment = deployer.up(lambda: program.build(event), project=PROJECT, stack=event.name)
+        deployment = deployer.up(lambda: program.build(event), project=PROJECT, stack=event.name, secrets=secrets)
     console.say(deployment.summary)
     return deployment.outputs
+
+
+def _up_on_aws(event: EventConfig, config: str | None) -> dict[str, Any]:
+    with _engine(event, "deploying", config=config) as engine:
+        return engine.up()
 
 
 @contextmanager
@@ -115,9 +180,24 @@ def _deployer(event: EventConfig, doing: str) -> Iterator[Deployer]:
         yield Deployer(event.state_dir / "stack.json", os.environ, on_progress=lambda change: show(str(change), None))
 
 
-def _up_on_aws(event: EventConfig) -> dict[str, Any]:
-    result = _on_aws(event, lambda stack: stack.up(on_output=console.say))
-    return {name: output.value for name, output in result.outputs.items()}
+@contextmanager
+def _engine(event: EventConfig, doing: str, *, config: str | None) -> Iterator[Engine]:
+    """Give the engine while its progress is shown; then tell what it warned of, and what it has done."""
+    _require_pulumi()
+    from tasks.engine import Engine
+
+    with console.progress(f"{doing} the stack {event.name}") as show:
+        engine = Engine(event, lambda line: show(line, None), config=config)
+        yield engine
+    for warning in engine.listener.warnings:
+        console.say(f"warning: {warning}", style="yellow")
+    console.say(engine.listener.summary)
+
+
+def _require_pulumi() -> None:
+    if shutil.which("pulumi") is None:
+        hint = "install it from pulumi.com/docs/install, or try the event without it and without AWS: --local"
+        raise ToolMissing("the pulumi command is not on PATH", hint=hint)
 
 
 def _sweep(event: EventConfig) -> None:
@@ -129,22 +209,3 @@ def _sweep(event: EventConfig) -> None:
         console.say(f"{len(swept.deleted)} retained versions of recipe and components swept")
     for arn in swept.in_use:
         console.say(f"kept, for something still uses it: {arn}")
-
-
-def _require_pulumi() -> None:
-    if shutil.which("pulumi") is None:
-        hint = "install it from pulumi.com/docs/install, or try the event without AWS: --local"
-        raise ToolMissing("the pulumi command is not on PATH", hint=hint)
-
-
-def _on_aws(event: EventConfig, act: Callable[[Any], Any]) -> Any:
-    _require_pulumi()
-    from pulumi import automation
-
-    os.environ["RAMPART_EVENT_FILE"] = str(event.path)
-    try:
-        stack = automation.create_or_select_stack(stack_name=event.name, work_dir=str(_REPOSITORY))
-        return act(stack)
-    except automation.CommandError as error:
-        hint = f"the lines above say which resource; try again: pulumi up --stack {event.name}"
-        raise DeploymentFailed(f"pulumi failed for the stack {event.name}", hint=hint) from error
