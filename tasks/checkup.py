@@ -5,35 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from contracts.errors import BadConfiguration, RampartError
 from contracts.event import EventConfig
+from contracts.findings import Finding, Level
 from contracts.stack import StackOutputs
 
 _GIB = 2**30
 _SCARCE_BYTES = 5 * _GIB
 _TOO_LITTLE_BYTES = _GIB // 4
-
-
-class Level(StrEnum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found about one thing; `hint` says what to do next."""
-
-    level: Level
-    about: str
-    message: str
-    hint: str = ""
 
 
 def check(name: str | None, *, config: str | None, local: bool) -> list[Finding]:

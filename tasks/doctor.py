@@ -12,7 +12,6 @@ _FAULT_SUITE = Path(__file__).resolve().parent.parent / "tests" / "faults"
 _END_OF_A_TEST = re.compile(r"::test_(?P<name>\w+)(\[(?P<which>.*)\])? (?P<outcome>PASSED|FAILED|ERROR|SKIPPED)")
 _OUTCOMES = {"PASSED": "ok", "FAILED": "failed", "ERROR": "failed", "SKIPPED": "skipped"}
 _OUTCOME_STYLES = {"ok": "green", "failed": "red", "skipped": "yellow"}
-_STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 @command(
@@ -32,24 +31,13 @@ def doctor(
 
     Example: invoke doctor --event iris
     """
-    import dataclasses
-
-    from tasks import checkup, console, typed
+    from tasks import checkup, findings
 
     if chaos:
         sys.exit(_chaos())
-    findings = checkup.check(event, config=config, local=local)
-    if json:
-        console.data([dataclasses.asdict(finding) for finding in findings])
-    else:
-        width = max(len(finding.about) for finding in findings)
-        for one in findings:
-            console.result(f"{one.level:<8} {one.about:<{width}}  {one.message}", style=_STYLES[one.level])
-            if one.hint:
-                console.result(f"{'':<8} {'':<{width}}  hint: {typed.again(one.hint)}")
-    errors, warnings = (sum(one.level == level for one in findings) for level in ("error", "warning"))
-    console.say(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
-    if errors:
+    found = checkup.check(event, config=config, local=local)
+    findings.show(found, as_json=json)
+    if findings.has_errors(found):
         sys.exit(1)
 
 
@@ -88,7 +76,3 @@ def outcome_in(line: str) -> tuple[str, str] | None:
         return None
     sentence = ended["name"] + (f" ({ended['which']})" if ended["which"] else "")
     return _OUTCOMES[ended["outcome"]], sentence.replace("_", " ")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

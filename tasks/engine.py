@@ -36,11 +36,16 @@ class Engine:
     def preview(self) -> None:
         """Have what `up` would do told to the listener; makes the empty stack where there is none."""
         self.listener = Listener(self._show, is_preview=True)
-        self._act("preview", lambda stack: stack.preview(on_event=self.listener.hear), self._opened)
+        self._act("preview", lambda stack: stack.preview(refresh=True, on_event=self.listener.hear), self._opened)
 
     def up(self) -> dict[str, Any]:
         """Deploy, into a new stack where there is none; gives its outputs."""
-        result = self._act("up", lambda stack: stack.up(on_event=self.listener.hear, show_secrets=False), self._opened)
+
+        # what AWS itself has changed is looked at first: a fleet's target would else be set back to what it was
+        def deploy(stack: automation.Stack) -> automation.UpResult:
+            return stack.up(refresh=True, on_event=self.listener.hear, show_secrets=False)
+
+        result = self._act("up", deploy, self._opened)
         told = [name for name, output in result.outputs.items() if output.secret]
         if told:
             raise RampartError(f"the program exports a secret: {', '.join(told)}", hint="the outputs are not kept")

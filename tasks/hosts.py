@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import AskedWrongly, CloudError
 from contracts.event import EventConfig
-from contracts.instance import Instance
+from contracts.instance import LAUNCH_TAG, Instance
 from runner.ports import Hosts
 from tasks import gateway, stack
 
+_HOST = "host"
 
-def live(event: EventConfig) -> list[Instance]:
-    """The event's instances that have not ended; none for an event that runs on this machine."""
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """An instance of an event, and what it is: `host` of a run, `jump-host`, `standing-host`, `image-build`, ..."""
+
+    instance: Instance
+    role: str
+
+
+def machines(event: EventConfig) -> list[Machine]:
+    """Every instance of the event that has not ended; none for an event that runs on this machine."""
     from clients.aws.ec2 import Ec2
     from clients.aws.session import session_for
 
-    if event.worker.worker_type != "aws":
+    if event.worker.worker_type not in ("aws", "dask"):
         return []
     found = Ec2(session_for(event)).instances({"rampart:event": event.name})
-    # instances of an image build carry the event's tag too; a launch of ours has one of its own
-    return [instance for instance in found if not instance.has_ended and "rampart:launch" in instance.tags]
+    return [Machine(instance, _role(event, instance)) for instance in found if not instance.has_ended]
+
+
+def live(event: EventConfig) -> list[Instance]:
+    """The hosts that runs were given, as long as they are up."""
+    return [machine.instance for machine in machines(event) if machine.role == _HOST]
+
+
+def _role(event: EventConfig, instance: Instance) -> str:
+    """A launch of ours carries a tag of its own; the name of everything else says what it is declared as."""
+    if LAUNCH_TAG in instance.tags:
+        return _HOST
+    return instance.tags.get("Name", "").removeprefix(f"rampart-{event.name}-")
 
 
 def standing(event: EventConfig, instance_id: str, *, host_key_file: str | None) -> Hosts:

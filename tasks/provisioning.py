@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, command
+
+if TYPE_CHECKING:
+    from contracts.instance import Instance
 
 
 @command(
@@ -69,8 +72,11 @@ def up(event: str | None = None, config: str | None = None, local: bool = False,
     from tasks.events import open_event
 
     opened = open_event(event, config=config, local=local)
-    stack.up(opened, local=local, skip_preflight=skip_preflight, config=config)
+    outputs = stack.up(opened, local=local, skip_preflight=skip_preflight, config=config)
     console.result(f"stack {opened.name} is up in {opened.region}")
+    if outputs.waits_for_image:
+        waiting = " and ".join(outputs.waits_for_image)
+        console.say(f"{waiting} will come with the next up, once there is an image")
     console.next_step(f"invoke build-ami --event {opened.name}")
 
 
@@ -137,35 +143,33 @@ def outputs(event: str | None = None, config: str | None = None, local: bool = F
 
 @command(name="hosts", help=EVENT_HELP | LOCAL_HELP | JSON_HELP)
 def list_hosts(event: str | None = None, config: str | None = None, local: bool = False, json: bool = False) -> None:
-    """List the event's instances that are up.
+    """List the event's instances that are up: hosts of runs, and whatever else of it costs money.
 
     Example: invoke hosts --event iris
     """
+    import dataclasses
+
     from tasks import console, hosts
     from tasks.events import open_event
 
-    live = hosts.live(open_event(event, config=config, local=local))
+    machines = hosts.machines(open_event(event, config=config, local=local))
     if json:
-        console.rows_as_json(live)
+        console.data([dataclasses.asdict(machine.instance) | {"role": machine.role} for machine in machines])
         return
-    columns = ("instance", "state", "address", "type", "image", "since", "ends itself at")
+    columns = ("instance", "is", "state", "address", "type", "image", "since", "ends itself at")
     rows = [
-        (found.instance_id, found.state, found.address, found.instance_type, found.image_id, found.launched_at,
-         _end_of(found.tags))
-        for found in live
+        (found.instance_id, machine.role, found.state, found.address, found.instance_type, found.image_id,
+         found.launched_at, _end_of(found))
+        for machine in machines
+        for found in (machine.instance,)
     ]  # fmt: skip
     console.table("hosts", columns, rows, empty="none is up")
 
 
-def _end_of(tags: Mapping[str, str]) -> object:
-    from datetime import datetime
+def _end_of(instance: Instance) -> object:
+    from runner.reaping.reaper import KEEP_TAG, deadline_of
 
-    from runner.reaping.reaper import EXPIRES_TAG
-
-    try:
-        return datetime.fromisoformat(tags[EXPIRES_TAG])
-    except (KeyError, ValueError):
-        return tags.get(EXPIRES_TAG)
+    return deadline_of(instance) or instance.tags.get(KEEP_TAG)
 
 
 def _joined(value: object) -> object:

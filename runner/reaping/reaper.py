@@ -166,6 +166,13 @@ class Reaper:
         return dict.fromkeys(instance_ids, "EC2 agreed to end it and still shows it up")
 
 
+def deadline_of(instance: Instance) -> datetime | None:
+    """When an instance ends itself at the latest, by its tags; None where they tell no readable time."""
+    expires, longest = _instant(instance.tags.get(EXPIRES_TAG)), _seconds(instance.tags.get(LIFETIME_TAG))
+    ends = [expires, None if longest is None else instance.launched_at + longest]
+    return min((end for end in ends if end is not None), default=None)
+
+
 def _is_ours(instance: Instance, stack: str) -> bool:
     return bool(stack) and instance.tags.get(STACK_TAG) == stack and KEEP_TAG not in instance.tags
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -23,6 +23,7 @@ from tests.unit.infra.conftest import MakeEvent
 from tests.unit.infra.events import EXAMPLES, OPTIONS, event_with, example
 from tests.unit.infra.recording import Recording, Registration, record
 
+OfOption = Callable[[str], Recording]
 IMAGE = "ami-0abc1234def567890"
 SECRET = "4dabf18193072939515e22adb298388d"
 """Under this key Pulumi wraps what is secret."""
@@ -39,13 +40,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recorded(folder: Path) -> Any:
+def recorded(folder: Path) -> OfOption:
     """Each option's recording, made once."""
     return cache(lambda option: _build(event_with(OPTIONS[option], folder / option)))
 
 
 @pytest.fixture(scope="module")
-def of_example(folder: Path) -> Any:
+def of_example(folder: Path) -> OfOption:
     """Each ready event's recording, made once."""
     return cache(lambda name: _build(example(name, folder / "state")))
 
@@ -105,11 +106,11 @@ BESIDES: dict[str, dict[str, int]] = {
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_exactly_these_resources_are_declared_for_a_ready_event(name: str, of_example: Any) -> None:
+def test_exactly_these_resources_are_declared_for_a_ready_event(name: str, of_example: OfOption) -> None:
     assert _counts(of_example(name)) == Counter(OF_EVERY_EVENT) + Counter(BESIDES[name])
 
 
-def test_every_promise_is_kept_whatever_the_event_asks_for(recorded: Any) -> None:
+def test_every_promise_is_kept_whatever_the_event_asks_for(recorded: OfOption) -> None:
     for option in OPTIONS:
         recording = recorded(option)
 
@@ -123,7 +124,7 @@ def test_every_promise_is_kept_whatever_the_event_asks_for(recorded: Any) -> Non
         assert promises.unordered(recording) == [], option
 
 
-def test_user_data_is_small_ends_the_machine_and_holds_no_key(recorded: Any) -> None:
+def test_user_data_is_small_ends_the_machine_and_holds_no_key(recorded: OfOption) -> None:
     for option in OPTIONS:
         for name, text in promises.user_data(recorded(option)):
             assert len(text.encode()) < 16_384
@@ -132,7 +133,7 @@ def test_user_data_is_small_ends_the_machine_and_holds_no_key(recorded: Any) -> 
 
 
 @pytest.mark.parametrize("option", ["nothing", "everything"])
-def test_two_runs_declare_the_same(option: str, recorded: Any, folder: Path) -> None:
+def test_two_runs_declare_the_same(option: str, recorded: OfOption, folder: Path) -> None:
     def in_order(recording: Recording) -> list[Registration]:
         return sorted(recording.registrations, key=lambda each: (each.type, each.name))
 
@@ -142,7 +143,7 @@ def test_two_runs_declare_the_same(option: str, recorded: Any, folder: Path) -> 
     assert again.outputs == first.outputs
 
 
-def test_the_outputs_are_those_the_house_reads_and_hold_no_secret(recorded: Any) -> None:
+def test_the_outputs_are_those_the_house_reads_and_hold_no_secret(recorded: OfOption) -> None:
     for option in OPTIONS:
         outputs = StackOutputs.model_validate(recorded(option).outputs)
 
@@ -151,13 +152,13 @@ def test_the_outputs_are_those_the_house_reads_and_hold_no_secret(recorded: Any)
         assert "None" not in outputs.model_dump_json()
 
 
-def test_every_resource_is_on_the_list_of_what_is_declared(recorded: Any) -> None:
+def test_every_resource_is_on_the_list_of_what_is_declared(recorded: OfOption) -> None:
     for option in OPTIONS:
         for each in recorded(option).resources():
             declared.row_of(each.type, each.name.removeprefix("rampart-iris-"))
 
 
-def test_the_list_of_what_is_declared_holds_nothing_else(recorded: Any) -> None:
+def test_the_list_of_what_is_declared_holds_nothing_else(recorded: OfOption) -> None:
     made = {
         declared.row_of(each.type, each.name.removeprefix("rampart-iris-"))
         for option in OPTIONS
@@ -167,7 +168,7 @@ def test_the_list_of_what_is_declared_holds_nothing_else(recorded: Any) -> None:
     assert set(declared.ROWS) - made == set()
 
 
-def test_the_local_deployer_can_make_every_declared_type_and_no_other(recorded: Any) -> None:
+def test_the_local_deployer_can_make_every_declared_type_and_no_other(recorded: OfOption) -> None:
     declared_types = {each.type for option in OPTIONS for each in recorded(option).resources()}
     # a document too long for the API, and a value for a secret, need more than an option
     declared_types |= {"aws:s3/bucketObjectv2:BucketObjectv2", "aws:secretsmanager/secretVersion:SecretVersion"}
@@ -175,7 +176,7 @@ def test_the_local_deployer_can_make_every_declared_type_and_no_other(recorded: 
     assert declared_types == set(table.HANDLERS)
 
 
-def test_the_local_deployer_answers_every_question_of_the_program(recorded: Any) -> None:
+def test_the_local_deployer_answers_every_question_of_the_program(recorded: OfOption) -> None:
     asked = {lookup.token for option in OPTIONS for lookup in recorded(option).lookups}
 
     assert asked <= set(LOOKUPS)
@@ -187,7 +188,7 @@ def test_names_fit_aws_even_for_the_longest_event(folder: Path) -> None:
     assert promises.misnamed(_build(event)) == []
 
 
-def test_hosts_reach_nothing_unless_the_event_asks(recorded: Any) -> None:
+def test_hosts_reach_nothing_unless_the_event_asks(recorded: OfOption) -> None:
     for option in OPTIONS:
         ways_out = [
             each
@@ -199,7 +200,7 @@ def test_hosts_reach_nothing_unless_the_event_asks(recorded: Any) -> None:
 
 
 @pytest.mark.parametrize("option", ["spot-fleet", "fleet-on-demand", "legacy-fleet", "dask"])
-def test_machines_that_are_kept_up_have_an_end_and_their_number_is_left_alone(option: str, recorded: Any) -> None:
+def test_machines_that_are_kept_up_have_an_end_and_their_number_is_left_alone(option: str, recorded: OfOption) -> None:
     recording = recorded(option)
     (fleet,) = [*recording.of(":Fleet"), *recording.of(":SpotFleetRequest")]
 
@@ -219,7 +220,7 @@ def test_what_needs_an_image_waits_for_it(folder: Path) -> None:
     assert _build(event).outputs["waits_for_image"] == []
 
 
-def test_the_hosts_of_single_runs_cannot_mount_what_is_shared(recorded: Any) -> None:
+def test_the_hosts_of_single_runs_cannot_mount_what_is_shared(recorded: OfOption) -> None:
     clients = {
         each.inputs["referencedSecurityGroupId"]
         for each in recorded("everything").of(":SecurityGroupIngressRule")
@@ -241,7 +242,7 @@ def test_a_secrets_value_goes_to_the_secret_and_nowhere_else(folder: Path) -> No
     assert "hunter2" not in json.dumps([others, recording.outputs])
 
 
-def test_only_image_builds_may_read_the_secrets(recorded: Any) -> None:
+def test_only_image_builds_may_read_the_secrets(recorded: OfOption) -> None:
     readers = [each for each in recorded("everything").of(":RolePolicy") if "GetSecretValue" in each.inputs["policy"]]
 
     assert [each.inputs["role"] for each in readers] == ["rampart-iris-image-build"]
@@ -259,13 +260,13 @@ def test_a_long_document_brings_a_bucket(folder: Path, monkeypatch: pytest.Monke
     assert recording.outputs["bucket"] == "id-rampart-iris-bucket"
 
 
-def test_the_cost_center_is_on_everything_that_takes_tags(recorded: Any) -> None:
+def test_the_cost_center_is_on_everything_that_takes_tags(recorded: OfOption) -> None:
     for each in recorded("budget").resources():
         assert each.inputs.get("tags", {}).get("rampart:cost-center", "physics 2027") == "physics 2027"
         assert ("tags" not in each.inputs) or "rampart:cost-center" in each.inputs["tags"], each.name
 
 
-def test_a_boundary_bounds_every_role(recorded: Any) -> None:
+def test_a_boundary_bounds_every_role(recorded: OfOption) -> None:
     boundary = OPTIONS["bounded"]["permissions_boundary"]
 
     roles = recorded("bounded").of(":Role")
@@ -273,7 +274,7 @@ def test_a_boundary_bounds_every_role(recorded: Any) -> None:
     assert {each.inputs["permissionsBoundary"] for each in roles} == {boundary}
 
 
-def test_superseded_versions_and_what_the_event_keeps_stay(recorded: Any) -> None:
+def test_superseded_versions_and_what_the_event_keeps_stay(recorded: OfOption) -> None:
     def retained(option: str) -> set[str]:
         return {each.type.rpartition(":")[2] for each in recorded(option).resources() if each.retained}
 
@@ -281,7 +282,7 @@ def test_superseded_versions_and_what_the_event_keeps_stay(recorded: Any) -> Non
     assert {"Bucket", "FileSystem"} <= retained("kept-storage")
 
 
-def test_every_resource_is_made_by_the_one_provider_of_the_events_region(recorded: Any) -> None:
+def test_every_resource_is_made_by_the_one_provider_of_the_events_region(recorded: OfOption) -> None:
     recording = recorded("everything")
     (provider,) = [each for each in recording.registrations if each.type == "pulumi:providers:aws"]
 
@@ -289,7 +290,7 @@ def test_every_resource_is_made_by_the_one_provider_of_the_events_region(recorde
     assert {each.provider.rpartition("::")[0].rpartition("::")[2] for each in recording.resources()} == {provider.name}
 
 
-def test_every_resource_belongs_to_a_component(recorded: Any) -> None:
+def test_every_resource_belongs_to_a_component(recorded: OfOption) -> None:
     for each in recorded("everything").resources():
         assert "rampart:infra:" in each.parent, each.name
 

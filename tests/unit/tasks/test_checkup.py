@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from contracts.findings import Finding, Level
 from tasks import checkup
-from tasks.checkup import Finding, Level
 
 EVENT = """
 ramp: {{problem_name: iris, event_name: iris, kit_dir: kit}}
