@@ -48,11 +48,15 @@ def look(event: EventConfig) -> list[Finding]:
 
 def refuse_on_errors(event: EventConfig, local: bool) -> None:
     """Look, tell what is not fine, and raise PreflightFailed where something would keep the stack from coming up."""
+    from contracts.findings import Level
     from tasks import console, findings
 
     console.say(f"asking {'the local cloud' if local else 'AWS'} for what {event.name} needs ...")
     found = look(event)
-    findings.tell(found)
+    # of a rehearsal most warnings are about what the local cloud does not have
+    findings.tell([one for one in found if one.level is Level.ERROR or not local])
+    if local and not findings.has_errors(found):
+        console.say(f"  nothing in the way ({findings.counted(found)}: invoke preflight --event {event.name})")
     if findings.has_errors(found):
         hint = f"mend it, then look again: invoke preflight --event {event.name}"
         raise PreflightFailed(f"preflight found {findings.counted(found)}: nothing was deployed", hint=hint)

@@ -82,6 +82,8 @@ dispatcher:
 
 infra:
   region: {region}
+  # access: public                    # the way in; `gateway`, `eice` or `inside` for hosts without public addresses
+  # network: {{subnets: private}}       # which these are then
   # Who may reach the hosts (SSH, port 22). On AWS: export RAMPART_ALLOWED_CIDR=<your address>/32.
   # The default is this machine alone, which is enough for the local cloud.
   allowed_cidrs: ["${{RAMPART_ALLOWED_CIDR:-127.0.0.0/8}}"]
@@ -89,4 +91,8 @@ infra:
     environment: "${{RAMPART_IMAGE_ENVIRONMENT:-venv}}"         # from the kit's requirements.txt; or conda
     prefix: "${{RAMPART_IMAGE_PREFIX:-/opt/rampart/env}}"       # where the environment is on the image
     quick_test_submission: starting_kit                       # tests the image before it is used
+  # budget:                           # e-mails at 50, 80 and 100 % of it, and when the forecast passes it
+  #   monthly_usd: 100
+  #   emails: [you@example.org]
+  # fleet, dask, storage, secrets, ...: docs/reference/infra.md; events/spot and events/dask show them
 """

@@ -104,6 +104,8 @@ _LEGACY_FLEETS = (
     stand_in("subnet", "ModifySpotFleetRequest"),
     look("ec2", "DescribeSpotFleetRequests"),
 )
+_CONSOLE = change("instance", "GetConsoleOutput")
+"""Machines that make their own host keys, the jump host too, tell them there."""
 _NOTICES = (named(Kind.QUEUE, "sqs", ("{own}",), "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"),)
 _TUNNELS = (
     elsewhere(
@@ -137,6 +139,8 @@ def _deploy(event: EventConfig) -> Iterator[Rule]:
     linked = [*roles.needed(event)]
     if infra.access is Access.EICE:
         linked.append(ServiceRole("AWSServiceRoleForEc2InstanceConnect", "ec2-instance-connect.amazonaws.com"))
+    if infra.access is Access.GATEWAY:
+        yield _CONSOLE
     if infra.storage.efs:
         linked.append(ServiceRole("AWSServiceRoleForAmazonElasticFileSystem", "elasticfilesystem.amazonaws.com"))
     yield from (*made, *_PREFLIGHT, *_SWEEP, look("ec2", "DescribeInstances"))
@@ -162,9 +166,9 @@ def _run(event: EventConfig) -> Iterator[Rule]:
         if group:
             which = group if group.startswith("sg-") else "*"
             yield named(Kind.GUARDED_BY, "ec2", (f"security-group/{which}",), "RunInstances")
+    if infra.fleet is not None or infra.dask is not None or infra.access is Access.GATEWAY:
+        yield _CONSOLE
     if infra.fleet is not None or infra.dask is not None:
-        # standing machines tell their host keys on the console
-        yield change("instance", "GetConsoleOutput")
         is_legacy = infra.fleet is not None and infra.fleet.kind == "spot-fleet-request"
         yield from _LEGACY_FLEETS if is_legacy else ()
         yield from _FLEETS if infra.dask is not None or not is_legacy else ()

@@ -190,15 +190,18 @@ def test_the_outputs_of_a_plain_pulumi_up_are_asked_of_pulumi(deployment: Deploy
         "stack": "iris", "event": "iris", "region": "eu-west-3", "vpc_id": "vpc-1", "subnet_ids": ["subnet-1"],
         "security_group_id": "sg-1", "key_name": "iris", "launch_template_id": "lt-1",
         "image_pipeline_arn": "arn:aws:imagebuilder:eu-west-3:1:image-pipeline/iris", "image_name": "iris-backend",
+        "build_subnet_id": "subnet-1", "access": "public", "server_group_id": "sg-2", "builder_group_id": "sg-3",
+        "instance_types": ["t3.medium"], "image_parameter": "/imagebuilder/rampart/iris/image",
+        "image_log_group": "/aws/imagebuilder/rampart-iris",
     }  # fmt: skip
     pulumi = deployment.folder / "bin" / "pulumi"
     pulumi.parent.mkdir()
-    asked = "stack output --json --stack iris"
+    asked = "--non-interactive stack output --json --stack iris"
     pulumi.write_text(f"#!/bin/sh\n[ \"$*\" = '{asked}' ] || exit 64\nprintf '%s' '{json.dumps(exported)}'\n")
     pulumi.chmod(0o755)
     answer = deployment.invoke("outputs", "--json", extra={"PATH": f"{pulumi.parent}:{os.environ['PATH']}"})
     assert answer.exit_code == 0, answer
-    assert json.loads(answer.out) == exported
+    assert exported.items() <= json.loads(answer.out).items()
 
 
 def processes_below(folder: Path) -> list[str]:

@@ -1,4 +1,7 @@
-"""The ready events, and one that asks for everything, deployed into the local cloud and taken away again."""
+"""The larger ready events, and one that asks for everything, deployed into the local cloud and taken away again.
+
+events/iris is looked at in test_event_stack.py.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ def _event(kind: str, folder: Path) -> EventConfig:
     return own
 
 
-@pytest.fixture(params=[*EXAMPLES, "everything"])
+@pytest.fixture(params=["spot", "dask", "everything"])
 def stack(request: pytest.FixtureRequest, local_cloud: LocalCloud, tmp_path: Path) -> Iterator[Stack]:
     made = Stack(_event(request.param, tmp_path), local_cloud)
     yield made

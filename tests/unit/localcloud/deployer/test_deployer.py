@@ -346,7 +346,7 @@ def test_it_works_from_any_thread_and_inside_a_running_loop_and_leaves_nothing(s
     asyncio.run(inside())
 
     assert [deployment.changed_nothing for deployment in seen] == [False, True]
-    assert threading.enumerate() == before
+    assert set(threading.enumerate()) <= set(before)  # others may have ended meanwhile
     assert pulumi.runtime.settings.get_root_resource() is None
 
 
