@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from contracts.findings import Finding, Level
@@ -60,6 +61,16 @@ def look_at_subnets(known: Known) -> Iterator[Finding]:
     else:
         places = ", ".join(f"{one.subnet_id} in {one.zone}" for one in known.host_subnets)
         yield Finding(Level.OK, "network", f"{vpc.vpc_id}: {places}")
+        yield from _mounted_twice(known)
+
+
+def _mounted_twice(known: Known) -> Iterator[Finding]:
+    """A file system has one mount target in a zone; AWS refuses the second, in the middle of a deployment."""
+    zones = Counter(one.zone for one in known.host_subnets)
+    crowded = [zone for zone, count in zones.items() if count > 1]
+    if known.event.infra.storage.efs and crowded:
+        message = f"infra.storage.efs: {', '.join(crowded)} has several of infra.network.subnet_ids"
+        yield Finding(Level.ERROR, "network", message, "name one subnet of each zone, or write efs: false")
 
 
 def look_at_way_out(known: Known) -> Iterator[Finding]:

@@ -138,3 +138,14 @@ def test_hosts_to_be_reached_by_public_addresses_must_get_some(make: MakeEvent, 
         ("error", f"{HOSTS[1]}: no route to an internet gateway"),
     ]
     assert about(make({"network": GIVEN, "access": "inside"}), account, "hosts' subnets") == []
+
+
+def test_two_subnets_of_one_zone_cannot_both_mount_the_shared_files(make: MakeEvent, account: Account) -> None:
+    one_zone = (*(subnet(name, "eu-west-3a") for name in HOSTS), subnet(BUILDS, "eu-west-3c"))
+    crowded = replace(account, parts=one_zone)
+    files = {"network": GIVEN, "storage": {"efs": True}}
+
+    assert ("error", "infra.storage.efs: eu-west-3a has several of infra.network.subnet_ids") in about(
+        make(files), crowded, "network"
+    )
+    assert all(level == "ok" for level, _ in about(make({"network": GIVEN}), crowded, "network"))
