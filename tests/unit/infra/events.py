@@ -41,6 +41,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "legacy-fleet": {"fleet": {"valid_until": _END, "kind": "spot-fleet-request", "on_demand_base": 1, "target": 2}},
     "dask": {"dask": {"valid_until": _END, "target": 2}},
     "dask-behind-gateway": {**_PRIVATE, "access": "gateway", "dask": {"valid_until": _END}},
+    "dask-inside": {**_PRIVATE, "access": "inside", "allowed_cidrs": [], "dask": {"valid_until": _END}},
     "bucket": {"storage": {"bucket": True}},
     "kept-storage": {"storage": {"bucket": True, "efs": True, "keep": True}},
     "efs-on-the-default-network": {"network": {"vpc": "default"}, "storage": {"efs": True}},

@@ -1,6 +1,6 @@
 """The larger ready events, and one that asks for everything, deployed into the local cloud and taken away again.
 
-events/iris is looked at in test_event_stack.py.
+events/iris is looked at in test_event_stack.py, events/spot in the acceptance tests.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _event(kind: str, folder: Path) -> EventConfig:
     return own
 
 
-@pytest.fixture(params=["spot", "dask", "everything"])
+@pytest.fixture(params=["dask", "everything"])
 def stack(request: pytest.FixtureRequest, local_cloud: LocalCloud, tmp_path: Path) -> Iterator[Stack]:
     made = Stack(_event(request.param, tmp_path), local_cloud)
     yield made
