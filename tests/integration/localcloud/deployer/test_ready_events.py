@@ -44,7 +44,7 @@ class Stack:
             lambda: program.build(self.event),
             project="rampart",
             stack=self.event.name,
-            secrets={f"rampart:secret-{name}": SECRET for name in self.event.infra.secrets},
+            secrets={f"secret-{name}": SECRET for name in self.event.infra.secrets},
         )
 
     def give_image(self) -> str:
@@ -100,6 +100,9 @@ def test_it_goes_up_stays_grows_with_its_image_and_goes_without_a_trace(stack: S
     assert again.changed_nothing
     assert again.outputs == grown.outputs
     assert SECRET not in stack.state.read_text()
+    vault = stack.client("secretsmanager")
+    kept = [vault.get_secret_value(SecretId=arn)["SecretString"] for arn in outputs.secret_arns.values()]
+    assert kept == [SECRET] * len(stack.event.infra.secrets)
 
     entries = [entry for entry in read(stack.state).entries if not entry.retained]
     assert sorted(stack.still_there(entries)) == sorted(entry.name for entry in entries)
@@ -107,7 +110,7 @@ def test_it_goes_up_stays_grows_with_its_image_and_goes_without_a_trace(stack: S
         lambda: program.build(stack.event),
         project="rampart",
         stack=stack.event.name,
-        secrets={f"rampart:secret-{name}": SECRET for name in stack.event.infra.secrets},
+        secrets={f"secret-{name}": SECRET for name in stack.event.infra.secrets},
     ).changed_nothing
     stack.client("ec2").deregister_image(ImageId=image_id)
     stack.deployer.destroy()
