@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from clients.keepalive import KEEPALIVE, Keepalive
-from contracts.errors import AskedWrongly, ToolMissing
+from contracts.errors import AskedWrongly, HostKeyRefused, HostUnreachable, ToolMissing
 from contracts.event import EventConfig, HungerPolicy
 from contracts.host_boot import HostKey
 from contracts.image import ImageReference
@@ -31,6 +32,7 @@ from runner.store import LEASE_S, Catalogue, Database, SqlStore, Wishes, copy_ev
 from runner.workers.own import OwnWorkers, own_workers
 from runner.workers.standing import Standing, StandingHost, running_instance
 
+_log = logging.getLogger(__name__)
 SSH_CONFIG_VARIABLE = "RAMPART_SSH_CONFIG"
 """Names an ssh config file that tells host names, ports and gateways; the local cloud sets it."""
 
@@ -228,6 +230,21 @@ def _tunnel_environment(event: EventConfig) -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": key.get_secret_value(), "AWS_SECRET_ACCESS_KEY": secret.get_secret_value()}
 
 
+def _check_gateway(way: WayIn, connect: Callable[[HostAddress], Transport]) -> None:
+    """Refuse one that answers with another key before a host is launched behind it; one that is silent may come back.
+
+    Raises HostKeyRefused.
+    """
+    if way.gateway is None:
+        return
+    try:
+        connect(way.gateway).close()
+    except HostKeyRefused:
+        raise
+    except HostUnreachable as error:
+        _log.warning("the gateway does not answer yet: %s", error.message, extra={"action": "gateway-silent"})
+
+
 def _check_tunnel(way_in: WayIn) -> None:
     """Raise ToolMissing before anything is launched, unless an ssh config may tell another way."""
     if way_in.tunnel and _ssh_config() is None and shutil.which(way_in.tunnel[0]) is None:
@@ -288,10 +305,12 @@ def _ec2_hosts(
         gateway_key=gateway_key,
     )
     _check_tunnel(settings.way_in)
+    connect = _dialler(event, keepalive)
+    _check_gateway(settings.way_in, connect)
     return Ec2Hosts(
         settings,
         instances,
-        connect=_dialler(event, keepalive),
+        connect=connect,
         new_host_key=lambda: HostKey(*new_host_key()),
         now=now,
         interruption=interruption,

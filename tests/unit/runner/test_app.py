@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from clients import keys
-from contracts.errors import ToolMissing
+from clients import keys, ssh
+from contracts.errors import HostKeyRefused, HostUnreachable, ToolMissing
 from contracts.event import EventConfig
 from contracts.event_file import load_event
 from contracts.image import ImageReference
 from contracts.stack import StackOutputs
+from contracts.work import HostAddress
 from runner import app
 from runner.hosts import Ec2Hosts
 from runner.interruption import Interruption
@@ -45,9 +46,21 @@ def event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EventConfig:
     return made
 
 
-def hosts_of(event: EventConfig) -> Hosts:
+def hosts_of(event: EventConfig, outputs: StackOutputs = BEHIND_ENDPOINT) -> Hosts:
     image = ImageReference("ami-1", "iris-backend 1", datetime(2026, 11, 20, tzinfo=UTC), tested=True)
-    return app.make_hosts(event, outputs=BEHIND_ENDPOINT, image=lambda: image, interruption=Interruption())
+    return app.make_hosts(event, outputs=outputs, image=lambda: image, interruption=Interruption(), gateway_key="key")
+
+
+def behind_a_gateway(monkeypatch: pytest.MonkeyPatch, answer: HostUnreachable) -> StackOutputs:
+    """A stack whose gateway answers so."""
+
+    def connect(host: HostAddress, **_: object) -> None:
+        assert (host.host_id, host.host_key) == ("i-1", "key")
+        raise answer
+
+    monkeypatch.setattr(ssh, "connect", connect)
+    told = {"access": "gateway", "eice_id": "", "gateway_id": "i-1", "gateway_address": "203.0.113.7"}
+    return BEHIND_ENDPOINT.model_copy(update=told)
 
 
 def test_tunnels_without_the_aws_program_are_one_line_before_anything_is_launched(event: EventConfig) -> None:
@@ -66,3 +79,16 @@ def test_tunnels_with_the_aws_program_are_ready(event: EventConfig, tmp_path: Pa
 def test_an_ssh_config_may_tell_another_way_than_tunnels(event: EventConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(app.SSH_CONFIG_VARIABLE, "/somewhere/config")
     assert isinstance(hosts_of(event), Ec2Hosts)
+
+
+def test_a_gateway_with_another_key_is_refused_before_anything_is_launched(
+    event: EventConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = behind_a_gateway(monkeypatch, HostKeyRefused("i-1 answered with a wrong host key"))
+    with pytest.raises(HostKeyRefused, match="wrong host key"):
+        hosts_of(event, outputs)
+
+
+def test_a_gateway_that_is_silent_may_come_back(event: EventConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = behind_a_gateway(monkeypatch, HostUnreachable("i-1 does not answer"))
+    assert isinstance(hosts_of(event, outputs), Ec2Hosts)
