@@ -82,7 +82,7 @@ def encoded(text: str) -> str:
 
 def certificates(role: str) -> tuple[str, str, str]:
     """Give the paths of the authority's certificate, of the machine's own and of its private key, to push in order."""
-    return tuple(f"{CERTIFICATES}/{name}.pem" for name in ("ca", role, f"{role}-key"))  # type: ignore[return-value]
+    return f"{CERTIFICATES}/ca.pem", f"{CERTIFICATES}/{role}.pem", f"{CERTIFICATES}/{role}-key.pem"
 
 
 def dask_scheduler(*, user: str, lifetime_s: float, prefix: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,3 +92,29 @@ def copy_example(folder: Path) -> None:
     """Copy the example kit, without what runs left in it."""
     without = shutil.ignore_patterns("__pycache__", "training_output")
     shutil.copytree(REPOSITORY / "examples" / "iris", folder / "examples" / "iris", ignore=without)
+
+
+@contextmanager
+def running_cloud(deployment: Deployment) -> Iterator[None]:
+    """A local cloud beside the deployment, started and ended as a person would."""
+    cloud = deployment.start("local-cloud")
+    try:
+        assert cloud.stdout is not None
+        seen = []
+        for line in cloud.stdout:
+            seen.append(line)
+            if "Ctrl-C ends it" in line:
+                break
+        else:
+            raise AssertionError(f"the local cloud did not start:\n{''.join(seen)}")
+        yield
+    finally:
+        cloud.send_signal(signal.SIGINT)
+        said, _ = cloud.communicate(timeout=60)
+        assert cloud.returncode == 0, said
+
+
+def done(answer: Answer) -> Answer:
+    """The answer of a command that did what was asked."""
+    assert answer.exit_code == 0, answer
+    return answer

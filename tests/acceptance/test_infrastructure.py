@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import REPOSITORY, Answer, Deployment
+from tests.acceptance.conftest import REPOSITORY, Deployment, done, running_cloud
 from tests.acceptance.test_local_cloud import aws, exports
 
 CIDR = {"RAMPART_ALLOWED_CIDR": "203.0.113.7/32"}
@@ -26,20 +25,8 @@ def house(new_deployment: Callable[[str], Deployment]) -> Iterator[Deployment]:
     """A deployment of the example event with a running local cloud in which nothing is deployed yet."""
     deployment = new_deployment("house")
     write_iris(deployment)
-    cloud = deployment.start("local-cloud")
-    try:
-        assert cloud.stdout is not None
-        assert any("Ctrl-C ends it" in line for line in cloud.stdout), "the local cloud did not start"
+    with running_cloud(deployment):
         yield deployment
-    finally:
-        cloud.send_signal(signal.SIGINT)
-        said, _ = cloud.communicate(timeout=60)
-        assert cloud.returncode == 0, said
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.exit_code == 0, answer
-    return answer
 
 
 def previewed(house: Deployment) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import REPOSITORY, Answer, Deployment
+from tests.acceptance.conftest import REPOSITORY, Answer, Deployment, done, running_cloud
 
 AWS = str(Path(sys.executable).with_name("aws"))
 KIT = "examples/iris"
@@ -26,24 +26,10 @@ def house(new_deployment: Callable[[str], Deployment]) -> Iterator[Deployment]:
     deployment = new_deployment("house")
     text = (REPOSITORY / "events" / "iris" / "config.yml").read_text(encoding="utf-8")
     deployment.write_event(text)
-    cloud = deployment.start("local-cloud")
-    try:
-        assert cloud.stdout is not None
-        seen = []
-        for line in cloud.stdout:
-            seen.append(line)
-            if "Ctrl-C ends it" in line:
-                break
-        else:
-            raise AssertionError(f"the local cloud did not start:\n{''.join(seen)}")
+    with running_cloud(deployment):
         for words in (("up",), ("build-ami", "--challenge", "iris")):
-            answer = deployment.invoke(*words, "--local")
-            assert answer.exit_code == 0, answer
+            done(deployment.invoke(*words, "--local"))
         yield deployment
-    finally:
-        cloud.send_signal(signal.SIGINT)
-        said, _ = cloud.communicate(timeout=60)
-        assert cloud.returncode == 0, said
 
 
 def exports(house: Deployment) -> dict[str, str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import REPOSITORY, Answer, Deployment
+from tests.acceptance.conftest import REPOSITORY, Deployment, done, running_cloud
 
 
 @pytest.fixture
@@ -17,20 +16,8 @@ def house(new_deployment: Callable[[str], Deployment]) -> Iterator[Deployment]:
     """A deployment of events/spot with a running local cloud in which nothing is deployed yet."""
     deployment = new_deployment("spot")
     deployment.write_event((REPOSITORY / "events" / "spot" / "config.yml").read_text(encoding="utf-8"), name="spot")
-    cloud = deployment.start("local-cloud")
-    try:
-        assert cloud.stdout is not None
-        assert any("Ctrl-C ends it" in line for line in cloud.stdout), "the local cloud did not start"
+    with running_cloud(deployment):
         yield deployment
-    finally:
-        cloud.send_signal(signal.SIGINT)
-        said, _ = cloud.communicate(timeout=60)
-        assert cloud.returncode == 0, said
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.exit_code == 0, answer
-    return answer
 
 
 def told(house: Deployment, *words: str) -> Any:
