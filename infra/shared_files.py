@@ -52,27 +52,21 @@ class SharedFiles(Component):
         self.access_point_id = door.id
         self.register_outputs({"fileSystemId": self.file_system_id, "accessPointId": self.access_point_id})
 
-    def _group(self) -> aws.ec2.SecurityGroup:
-        group = aws.ec2.SecurityGroup(
-            self.called("files"),
-            description="Shared files: NFS from the machines of the event, no way out",
-            vpc_id=self._args.vpc_id,
-            revoke_rules_on_delete=True,
-            tags=self.tags("files"),
-            opts=self.inside,
-        )
+    def _group(self) -> pulumi.Output[str]:
+        description = "Shared files: NFS from the machines of the event, no way out"
+        group = rules.closed_group(self, "files", self._args.vpc_id, description)
         for client, client_group in sorted(self._args.client_group_ids.items()):
-            rules.let_in(self, f"files-from-{client}", group.id, port=NFS, from_group=client_group)
-            rules.let_out(self, f"{client}-to-files", client_group, port=NFS, to_group=group.id)
+            rules.let_in(self, f"files-from-{client}", group, port=NFS, from_group=client_group)
+            rules.let_out(self, f"{client}-to-files", client_group, port=NFS, to_group=group)
         return group
 
-    def _mount_targets(self, files: aws.efs.FileSystem, group: aws.ec2.SecurityGroup) -> None:
+    def _mount_targets(self, files: aws.efs.FileSystem, group: pulumi.Output[str]) -> None:
         for index, subnet_id in enumerate(self._args.subnet_ids):
             aws.efs.MountTarget(
                 self.called(f"files-{index}"),
                 file_system_id=files.id,
                 subnet_id=subnet_id,
-                security_groups=[group.id],
+                security_groups=[group],
                 opts=self.inside,
             )
 
