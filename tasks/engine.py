@@ -17,6 +17,7 @@ from tasks.engine_events import Listener
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
+_LOOK_UP_S = 0.5
 
 
 class Engine:
@@ -105,12 +106,18 @@ def _to_its_end(act: Callable[[], T]) -> T:
     thread = threading.Thread(target=body, name="pulumi", daemon=True)
     try:
         thread.start()
-        ended.wait()
+        _await(ended)
     except KeyboardInterrupt:
         if thread.ident is not None:
             console.say("pulumi ends what it has begun (once more to leave it alone) ...")
-            ended.wait()
+            _await(ended)
         raise
     if raised:
         raise raised[0]
     return given[0]
+
+
+def _await(ended: threading.Event) -> None:
+    """Wait, and look up now and then: an interrupt that comes just before a wait begins does not end it."""
+    while not ended.wait(_LOOK_UP_S):
+        pass

@@ -22,6 +22,8 @@ Program = Callable[[], Mapping[str, Any]]
 _ONE_AT_A_TIME = threading.Lock()
 """Parts of Pulumi's runtime are global to the process."""
 
+_LOOK_UP_S = 0.5
+
 _LOG = logging.getLogger(__name__)
 _LOG.addHandler(logging.NullHandler())
 
@@ -57,17 +59,23 @@ def run(program: Program, monitor: Monitor, told: Run, *, stop: Callable[[], Non
         thread = threading.Thread(target=body, name=f"deploy-{told.stack}")
         try:
             thread.start()
-            ended.wait()  # an interrupted join would take a running thread for an ended one (Python up to 3.12)
+            _await(ended)  # an interrupted join would take a running thread for an ended one (Python up to 3.12)
         except BaseException:
             stop()
             if thread.ident is not None:
-                ended.wait()
+                _await(ended)
             raise
         thread.join()
     if monitor.failure is not None:
         raise monitor.failure
     if raised:
         raise raised[0]
+
+
+def _await(ended: threading.Event) -> None:
+    """Wait, and look up now and then: an interrupt that comes just before a wait begins does not end it."""
+    while not ended.wait(_LOOK_UP_S):
+        pass
 
 
 async def _run(program: Program, monitor: Monitor, told: Run) -> None:
