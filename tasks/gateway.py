@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from contracts.errors import HostKeyRefused
 from contracts.event import EventConfig
 from contracts.stack import StackOutputs
-from tasks import console
+from tasks import console, private_files
 
 _PATIENCE_S = 300.0
 
@@ -28,7 +27,7 @@ def ensure_known(event: EventConfig, outputs: StackOutputs | None, *, patience_s
     key = known.get(outputs.gateway_id)
     if key is None:
         key = _shown(event, outputs.gateway_id, patience_s)
-        _keep(path, known | {outputs.gateway_id: key})
+        private_files.write(path, json.dumps(known | {outputs.gateway_id: key}, indent=2, sort_keys=True) + "\n")
     return key
 
 
@@ -55,12 +54,3 @@ def _known(path: Path) -> dict[str, str]:
     except (FileNotFoundError, ValueError):  # what cannot be read is asked for again
         return {}
     return {str(name): str(key) for name, key in found.items()} if isinstance(found, dict) else {}
-
-
-def _keep(path: Path, known: dict[str, str]) -> None:
-    """In one step: a dispatcher may read it at the same time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    fresh.chmod(0o600)
-    fresh.replace(path)

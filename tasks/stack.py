@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from contracts.errors import ToolMissing, UnknownName
 from contracts.event import EventConfig
 from contracts.stack import StackOutputs
-from tasks import console, stack_secrets
+from tasks import console, private_files, stack_secrets
 from tasks.planned import Planned
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def up(event: EventConfig, *, local: bool, skip_preflight: bool = False, config:
     stack_secrets.warn_of_missing(event, local=local, stack_file=REPOSITORY / f"Pulumi.{event.name}.yaml")
     raw = _up_locally(event) if local else _up_on_aws(event, config)
     outputs = StackOutputs.model_validate(raw)
-    _write_privately(outputs_path(event), outputs.model_dump_json(indent=2) + "\n")
+    private_files.write(outputs_path(event), outputs.model_dump_json(indent=2) + "\n")
     if outputs.access == "gateway":
         from tasks import gateway
 
@@ -121,17 +121,6 @@ def needed_outputs(event: EventConfig) -> StackOutputs:
 def outputs_path(event: EventConfig) -> Path:
     """Where the outputs are kept."""
     return event.state_dir / "outputs.json"
-
-
-def _write_privately(path: Path, text: str) -> None:
-    """Write a file that only its owner may read; it is whole at any moment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def _ensure_key(event: EventConfig) -> None:

@@ -169,7 +169,7 @@ _HEAD = """\
 
 Written by `docs/how-to/make_costs.py` from [prices.yml](prices.yml) and the example events.
 
-**The formulas are Rampart's; the prices are not.** Those in `prices.yml` are of {written}, rounded and illustrative: no quotation, and not your region's. `invoke preflight --event E` asks AWS what the event's machines cost
+**The formulas are Rampart's; the prices are not.** Those in `prices.yml` are of {written}, rounded, illustrative and not looked up: no quotation, and not your region's. `invoke preflight --event E` asks AWS what the event's machines cost
 an hour in its region, on spot and on demand, and what a submission costs at most. `infra.budget` tells you by e-mail when
 half of what you planned is spent.
 
