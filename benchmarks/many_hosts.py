@@ -13,7 +13,7 @@ from benchmarks.aws_calls import AwsCalls
 from benchmarks.figures import Figure
 from benchmarks.serving import serve
 from clients import keys
-from contracts.image import ImageReference
+from contracts.image import ImageReference, ImageStatus
 from localcloud import LocalCloud
 from runner.app import open_catalogue
 from tests.faults import hosts, jobs, rehearsal
@@ -69,7 +69,7 @@ def _asked(folder: Path, cloud: Cloud, count: int) -> Counter[str]:
         code.mkdir(parents=True)
         (code / _JOB.code_name).write_text(f"sleep {_SECONDS[number % len(_SECONDS)]}\n")
         catalogue.add_submission(event, TEAM, f"s{number}", code)
-    image = ImageReference(stack.image_id, "of-the-benchmark", datetime.now(UTC), tested=True)
+    image = ImageReference(stack.image_id, "of-the-benchmark", datetime.now(UTC), ImageStatus.VERIFIED)
     calls = AwsCalls()
     calls.watch()
     serve(event, outputs=stack.outputs, image=lambda: image)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from contracts.errors import ImageBuildFailed
-from contracts.image import BuildState, ImageBuild, ImageReference
+from contracts.image import BuildState, ImageBuild, ImageReference, ImageStatus
 from imagebuilder.build_log import BuildLog
 from imagebuilder.ports import Builder
 
@@ -117,7 +117,8 @@ class _Follower:
 
     def _image(self, build: ImageBuild) -> ImageReference:
         if build.state is BuildState.AVAILABLE and build.image_id:
-            return ImageReference(build.image_id, build.image_name, build.started_at, tested=build.has_tests)
+            status = ImageStatus.TESTED if build.has_tests else ImageStatus.UNTESTED
+            return ImageReference(build.image_id, build.image_name, build.started_at, status)
         if build.state is BuildState.CANCELLED:
             raise self._failure(build, "the image build was cancelled")
         if build.state is BuildState.AVAILABLE:

@@ -8,12 +8,8 @@ from datetime import datetime
 
 from contracts.errors import ImageNotFound
 from contracts.event import EventConfig
-from contracts.image import ImageReference, MachineImage
+from contracts.image import EVENT_TAG, ImageReference, ImageStatus, MachineImage
 from imagebuilder.ports import OwnImages
-
-EVENT_TAG = "rampart:event"
-STATUS_TAG = "rampart:status"
-TESTED = "tested"
 
 _BUILD_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}[-:.]?\d{2}[-:.]?\d{2}([.-]\d{1,9})?Z", re.ASCII)
 
@@ -22,7 +18,7 @@ def resolve(event: EventConfig, own: OwnImages, *, now: datetime) -> ImageRefere
     """Give the event's image: the one its file names by id, else the newest tested one of its name.
 
     Where the file itself names an image (`ami_image_name`) that nobody tested, the newest of that name is taken and
-    comes with `tested=False`. Images of other accounts never count. Raises ImageNotFound.
+    comes with the status `untested`. Images of other accounts never count. Raises ImageNotFound.
     """
     if event.worker.ami_image_id:
         return _by_id(event.worker.ami_image_id, own)
@@ -45,7 +41,7 @@ def newest_tested(images: Iterable[MachineImage], *, base: str, event: str, now:
         if _is_usable(image, now)
         and _has_build_date(image, base)
         and image.tags.get(EVENT_TAG) == event
-        and image.tags.get(STATUS_TAG) == TESTED
+        and image.status in (ImageStatus.TESTED, ImageStatus.VERIFIED)
     )
 
 
@@ -80,7 +76,7 @@ def _newest(images: Iterable[MachineImage]) -> MachineImage | None:
 
 
 def _reference(image: MachineImage) -> ImageReference:
-    return ImageReference(image.image_id, image.name, image.created_at, image.tags.get(STATUS_TAG) == TESTED)
+    return ImageReference(image.image_id, image.name, image.created_at, image.status)
 
 
 def _what_to_do(event: EventConfig, found: Iterable[MachineImage]) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.image import BuildStep, ImageBuild, LogPage, MachineImage
+from contracts.instance import Instance
+from contracts.remote import CommandResult
 
 
 class Builder(Protocol):
@@ -40,4 +45,63 @@ class OwnImages(Protocol):
 
     def by_id(self, image_id: str) -> MachineImage | None:
         """Give one image, or None where the account has none of that id."""
+        ...
+
+
+class Transport(Protocol):
+    """One connection to one machine. Every verb may raise HostUnreachable."""
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float | None = 60.0) -> CommandResult:
+        """Run a command to its end and give its exit code and output. Raises CommandTimedOut."""
+        ...
+
+    def send(self, argv: Sequence[str], chunks: Iterable[bytes], *, timeout_s: float = 600.0) -> CommandResult:
+        """Run a command that reads `chunks` on its standard input."""
+        ...
+
+    def receive(self, argv: Sequence[str], *, timeout_s: float = 600.0) -> AbstractContextManager[Iterator[bytes]]:
+        """Run a command and read its standard output piece by piece; raises CommandFailed."""
+        ...
+
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rented:
+    """A machine that is up and has proved itself with the key it was launched with, as `ssh-ed25519 AAAA...`.
+
+    `boot_s` is the time from the launch's answer until it answered over SSH, in seconds.
+    """
+
+    instance: Instance
+    host_key: str
+    transport: Transport
+    boot_s: float
+
+
+class Machines(Protocol):
+    """Where a machine is had for a while; every verb may raise CloudError."""
+
+    def rented(
+        self, image_id: str, *, instance_type: str, purpose: str, lifetime_s: float, profile: str = ""
+    ) -> AbstractContextManager[Rented]:
+        """Launch one machine, wait until it answers, and terminate it when the block is left, however it is left.
+
+        `purpose` becomes a part of its name, `profile` its instance profile. It powers itself off after `lifetime_s`.
+        Raises BootTimeout, HostKeyRefused or HostGone.
+        """
+        ...
+
+    def reconnected(self, rented: Rented) -> Rented:
+        """The same machine after a restart: waits until it answers again. Raises as `rented` does."""
+        ...
+
+
+class Marking(Protocol):
+    """What is written on an image."""
+
+    def tag(self, image_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an image and of its snapshots. Raises CloudError."""
         ...

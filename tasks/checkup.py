@@ -150,11 +150,12 @@ def _stack(event: EventConfig, kept: list[StackOutputs]) -> Iterator[Finding]:
 def _image(event: EventConfig) -> Iterator[Finding]:
     from clients.aws.images import Images
     from clients.aws.session import session_for
+    from contracts.image import ImageStatus
     from imagebuilder import images
     from runner.app import now
 
     image = images.resolve(event, Images(session_for(event)), now=now())
-    if image.tested:
+    if image.status is not ImageStatus.UNTESTED:
         yield Finding(Level.OK, "image", f"{image.image_id} ({image.name}), tested")
     else:
         hint = f"invoke build-ami --event {event.name} builds one and tests it"

@@ -75,11 +75,16 @@ def resolve(event: EventConfig) -> ImageReference:
     """The image an event's hosts are launched from, shown once."""
     from clients.aws.images import Images
     from clients.aws.session import session_for
+    from contracts.image import ImageStatus
     from imagebuilder import images
     from runner.app import now
     from tasks import console
 
     image = images.resolve(event, Images(session_for(event)), now=now())
-    tested = "tested" if image.tested else "NOT tested by Rampart: build one with invoke build-ami"
+    tested = (
+        "tested"
+        if image.status is not ImageStatus.UNTESTED
+        else "NOT tested by Rampart: build one with invoke build-ami"
+    )
     console.say(f"image {image.image_id} ({image.name}), {tested}")
     return image

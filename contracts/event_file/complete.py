@@ -132,3 +132,15 @@ def _infra_of(completed: Completed, kit_dir: object, absolute: Callable[[str], P
     kit = image.setdefault("kit", {"folder": kit_dir})
     if isinstance(kit, dict):
         _paths_of(kit, ("folder",), absolute)
+    components = image.get("components")
+    if isinstance(components, list):
+        image["components"] = [_component_of(each, absolute) for each in components]
+
+
+def _component_of(component: object, absolute: Callable[[str], Path]) -> object:
+    """A document's path, alone or as `document`, made absolute; what is neither is left to the model."""
+    named = {"document": component} if isinstance(component, str) else component
+    if isinstance(named, dict):
+        named = dict(named)
+        _paths_of(named, ("document",), absolute)
+    return named

@@ -3,7 +3,7 @@
 from contracts.infra.cost import Budget
 from contracts.infra.dask import DaskCluster
 from contracts.infra.fleet import Fleet, Requirements
-from contracts.infra.image import FolderKit, GitKit, Image
+from contracts.infra.image import FolderKit, GitKit, Image, OwnComponent, PrivateData, S3Kit
 from contracts.infra.infra import DEFAULT_REGION, Infra
 from contracts.infra.network import Access, Gateway, Network, WayOut
 from contracts.infra.storage import Storage
@@ -20,7 +20,10 @@ __all__ = [
     "Image",
     "Infra",
     "Network",
+    "OwnComponent",
+    "PrivateData",
     "Requirements",
+    "S3Kit",
     "Storage",
     "WayOut",
 ]

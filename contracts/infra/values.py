@@ -176,3 +176,57 @@ TagValue = Annotated[
     ),
 ]
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+AccountId = Annotated[
+    str, matching(r"\d{12}", "is not the id of an AWS account", "write its twelve digits in quotes: '111122223333'")
+]
+KeyArn = Annotated[
+    str,
+    matching(
+        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]{1,64}",
+        "is not the ARN of a KMS key",
+        "write it like arn:aws:kms:eu-west-3:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    ),
+]
+ObjectAddress = Annotated[
+    str,
+    matching(
+        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.()/-]{1,500}(?<!/)",
+        "is not the address of an object in a bucket",
+        "write s3://, the bucket and the object's key: s3://challenges/iris-kit.tar.gz",
+    ),
+]
+FolderAddress = Annotated[
+    str,
+    matching(
+        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([A-Za-z0-9!_.()-]{1,200}/){1,20}",
+        "is not the address of a folder in a bucket",
+        "write s3://, the bucket, and a folder that ends in /: s3://challenges/iris/private/",
+    ),
+]
+Sha256 = Annotated[
+    str, matching(r"[0-9a-f]{64}", "is not a SHA-256 checksum", "write the 64 digits that sha256sum prints")
+]
+PackageName = Annotated[
+    str,
+    matching(
+        r"[a-z0-9][a-z0-9+.-]{1,99}(=[A-Za-z0-9.+:~-]{1,99})?",
+        "is not the name of a Debian package",
+        "write small letters, digits, +, . or -, with a version after = where it matters: graphviz",
+    ),
+]
+DriverBranch = Annotated[
+    str,
+    matching(
+        r"\d{3}(-server)?(-open)?",
+        "is not a branch of NVIDIA's driver",
+        "write it as Ubuntu does: 570-server",
+    ),
+]
+VariableName = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9_-]{3,128}",
+        "is not the name of a document's parameter",
+        "write 3 to 128 letters, digits, - or _",
+    ),
+]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from clients.keepalive import Keepalive
 from contracts.event_file import load_event
-from contracts.image import ImageReference
+from contracts.image import ImageReference, ImageStatus
 from contracts.stack import StackOutputs
 from runner import app
 from runner.carrying.patience import Patience
@@ -77,7 +77,7 @@ def serve(order: Order) -> None:
 
 
 def _image(image_id: str) -> Callable[[], ImageReference]:
-    return lambda: ImageReference(image_id, "of-the-tests", _MADE_AT, tested=True)
+    return lambda: ImageReference(image_id, "of-the-tests", _MADE_AT, ImageStatus.VERIFIED)
 
 
 def _speak_into(log: Path) -> None:

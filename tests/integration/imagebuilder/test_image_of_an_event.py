@@ -19,6 +19,7 @@ from clients.aws.pipelines import Pipelines
 from clients.aws.session import session_for
 from contracts.errors import ImageBuildFailed, ImageNotFound
 from contracts.event import EventConfig
+from contracts.image import ImageStatus
 from imagebuilder import build, images
 from infra import program
 from localcloud.deployer import Deployer
@@ -92,12 +93,12 @@ def test_a_host_launched_from_the_built_image_has_the_challenge_ready(stack: Sta
     session = session_for(stack.event)
     told: list[build.Progress] = []
     built = build.build(Pipelines(session), stack.up(), client_token=uuid.uuid4().hex, on_progress=told.append)
-    assert built.tested
+    assert built.status is ImageStatus.TESTED
     assert any("Bagged scores" in line for progress in told for line in progress.lines)
     assert stack.instances() == []
 
     chosen = images.resolve(stack.event, Images(session), now=datetime.now(UTC))
-    assert (chosen.image_id, chosen.name, chosen.tested) == (built.image_id, built.name, True)
+    assert (chosen.image_id, chosen.name, chosen.status) == (built.image_id, built.name, built.status)
 
     instance = stack.cloud.launch(ImageId=chosen.image_id)
     try:

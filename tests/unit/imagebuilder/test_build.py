@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from contracts.errors import ImageBuildFailed
-from contracts.image import BuildState, BuildStep, ImageBuild, ImageReference, LogPage
+from contracts.image import BuildState, BuildStep, ImageBuild, ImageReference, ImageStatus, LogPage
 from imagebuilder import build as builds
 
 PIPELINE = "arn:aws:imagebuilder:eu-west-3:123456789012:image-pipeline/flowers"
@@ -97,14 +97,15 @@ WAY = (BuildState.PENDING, BuildState.BUILDING, BuildState.TESTING)
 def test_a_build_that_ends_well_gives_its_image() -> None:
     builder = MemoryBuilder(*WAY, BuildState.AVAILABLE, image_id="ami-1", image_name="flowers-backend 2026")
     image = builds.build(builder, PIPELINE, client_token="t1", patience=patience(Clock()))
-    assert image == ImageReference("ami-1", "flowers-backend 2026", START, tested=True)
+    assert image == ImageReference("ami-1", "flowers-backend 2026", START, ImageStatus.TESTED)
     assert builder.started == [(PIPELINE, "t1")]
     assert not builder.cancelled
 
 
 def test_an_image_whose_pipeline_has_no_tests_is_not_called_tested() -> None:
     builder = MemoryBuilder(BuildState.AVAILABLE, image_id="ami-1", has_tests=False)
-    assert not builds.build(builder, PIPELINE, client_token="t", patience=patience(Clock())).tested
+    built = builds.build(builder, PIPELINE, client_token="t", patience=patience(Clock()))
+    assert built.status is ImageStatus.UNTESTED
 
 
 def test_progress_tells_state_step_time_and_each_log_line_once() -> None:

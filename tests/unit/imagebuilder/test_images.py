@@ -47,7 +47,7 @@ class MemoryImages:
 def test_the_newest_tested_image_is_chosen(make_event: MakeEvent) -> None:
     own = MemoryImages(image("ami-old", hours_old=9), image("ami-new"), image("ami-middle", hours_old=2))
     chosen = images.resolve(make_event(), own, now=NOW)
-    assert (chosen.image_id, chosen.name, chosen.tested) == ("ami-new", DATED, True)
+    assert (chosen.image_id, chosen.name, chosen.status) == ("ami-new", DATED, "tested")
 
 
 def test_of_two_made_in_the_same_second_always_the_same_one_is_chosen() -> None:
@@ -95,7 +95,7 @@ def test_an_image_to_be_deprecated_later_still_serves(make_event: MakeEvent) -> 
 def test_an_image_the_event_file_names_runs_untested(make_event: MakeEvent, name: str) -> None:
     event = make_event(worker={"ami_image_name": "flowers-manual"})
     chosen = images.resolve(event, MemoryImages(image(name=name, tags={})), now=NOW)
-    assert (chosen.image_id, chosen.tested) == ("ami-1", False)
+    assert (chosen.image_id, chosen.status) == ("ami-1", "untested")
 
 
 def test_a_tested_image_goes_before_a_newer_untested_one_of_its_name(make_event: MakeEvent) -> None:
@@ -107,7 +107,7 @@ def test_a_tested_image_goes_before_a_newer_untested_one_of_its_name(make_event:
 def test_an_image_named_by_id_is_taken_as_it_is(make_event: MakeEvent) -> None:
     event = make_event(worker={"ami_image_id": "ami-0123456789abcdef0"})
     chosen = images.resolve(event, MemoryImages(image("ami-0123456789abcdef0", "by hand", tags={})), now=NOW)
-    assert (chosen.name, chosen.tested) == ("by hand", False)
+    assert (chosen.name, chosen.status) == ("by hand", "untested")
 
 
 def test_an_id_of_another_account_or_of_a_pending_image_is_refused(make_event: MakeEvent) -> None:

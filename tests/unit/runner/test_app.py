@@ -11,7 +11,7 @@ from clients import keys, ssh
 from contracts.errors import HostKeyRefused, HostUnreachable, ToolMissing
 from contracts.event import EventConfig
 from contracts.event_file import load_event
-from contracts.image import ImageReference
+from contracts.image import ImageReference, ImageStatus
 from contracts.stack import StackOutputs
 from contracts.work import HostAddress
 from runner import app
@@ -47,7 +47,7 @@ def event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EventConfig:
 
 
 def hosts_of(event: EventConfig, outputs: StackOutputs = BEHIND_ENDPOINT) -> Hosts:
-    image = ImageReference("ami-1", "iris-backend 1", datetime(2026, 11, 20, tzinfo=UTC), tested=True)
+    image = ImageReference("ami-1", "iris-backend 1", datetime(2026, 11, 20, tzinfo=UTC), ImageStatus.VERIFIED)
     return app.make_hosts(event, outputs=outputs, image=lambda: image, interruption=Interruption(), gateway_key="key")
 
 
