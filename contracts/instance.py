@@ -62,7 +62,8 @@ class Pool:
 class LaunchRequest:
     """What is asked of EC2 to start `count` hosts in one call. `user_data` holds their key: it is not for logs.
 
-    With a launch template all `pools` are tried within the call; without one, only the first.
+    With a launch template all `pools` are tried within the call; without one, only the first. `profile` is the name of
+    an instance profile: hosts of runs have none.
     """
 
     image_id: str
@@ -75,6 +76,8 @@ class LaunchRequest:
     key_name: str = ""
     security_group_id: str = ""
     spot: bool = False
+    further_group_ids: tuple[str, ...] = ()
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ def standing_host(
     found = running_instance(instances, instance_id, region=event.region, way_in=way)
     host = way.host(found, user=event.worker.ami_user_name, host_key=host_key, key_path=event.key_path)
     standing = Standing(host, event.ramp.problem_name, found.image_id, event.worker.remote_ramp_kit_folder)
-    return StandingHost(standing, instances, connect=_dialler(event))
+    return StandingHost(standing, instances, connect=dialler(event))
 
 
 def connect_to(event: EventConfig, provisioned: Provisioned) -> Transport:
@@ -209,7 +209,7 @@ def _heard(event: EventConfig, observe: Observer) -> Callable[[str, str], object
     return lambda action, code: observe(CloudAsked(event.name, action, code))
 
 
-def _dialler(event: EventConfig, keepalive: Keepalive = KEEPALIVE) -> Callable[[HostAddress], Transport]:
+def dialler(event: EventConfig, keepalive: Keepalive = KEEPALIVE) -> Callable[[HostAddress], Transport]:
     """How the event's hosts are connected to: those behind a gateway share one connection to it."""
     from clients import ssh
 
@@ -305,7 +305,7 @@ def _ec2_hosts(
         gateway_key=gateway_key,
     )
     _check_tunnel(settings.way_in)
-    connect = _dialler(event, keepalive)
+    connect = dialler(event, keepalive)
     _check_gateway(settings.way_in, connect)
     return Ec2Hosts(
         settings,

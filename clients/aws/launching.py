@@ -99,7 +99,9 @@ def _machine(request: LaunchRequest) -> dict[str, Any]:
     if request.key_name:
         parameters["KeyName"] = request.key_name
     if request.security_group_id:
-        parameters["SecurityGroupIds"] = [request.security_group_id]
+        parameters["SecurityGroupIds"] = [request.security_group_id, *request.further_group_ids]
+    if request.profile:
+        parameters["IamInstanceProfile"] = {"Name": request.profile}
     return parameters
 
 

@@ -30,3 +30,15 @@ def test_spot_machines_have_no_order() -> None:
     (config,) = asked["LaunchTemplateConfigs"]
     assert not any("Priority" in one for one in config["Overrides"])
     assert asked["SpotOptions"]["AllocationStrategy"] == "price-capacity-optimized"
+
+
+def test_a_machine_that_builds_has_a_profile_and_a_way_out_beside_the_way_in() -> None:
+    request = dataclasses.replace(REQUEST, security_group_id="sg-in", further_group_ids=("sg-out",), profile="builds")
+    asked = launching.run_instances(request)
+    assert asked["SecurityGroupIds"] == ["sg-in", "sg-out"]
+    assert asked["IamInstanceProfile"] == {"Name": "builds"}
+    assert launching.template_version(request)["LaunchTemplateData"]["IamInstanceProfile"] == {"Name": "builds"}
+
+
+def test_a_host_of_a_run_has_no_profile() -> None:
+    assert "IamInstanceProfile" not in launching.run_instances(REQUEST)
