@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from imagebuilder.yaml_nodes import Value
 
 _REFERENCE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_CHAIN = re.compile(r"(?P<phase>[^.\s]+)\.(?P<step>[^.\s]+)\.(?P<kind>inputs|outputs)(?P<rest>(\.|\[).+)?")
+_CHAIN = re.compile(
+    r"(?P<phase>[^.\s]+)\.(?P<step>.+?)\.(?P<side>inputs|outputs)(?P<rest>(?:\[\d+\])?(?:\.[\w-]+|\[\d+\])+)"
+)
+_HOP = re.compile(r"\.([\w-]+)|\[(\d+)\]")
 
-STAGE_OF_PHASE = {"build": 1, "validate": 1, "test": 2}
-"""Phases of one stage run on the same instance; the test phase runs on a fresh one."""
+STAGE_OF_PHASE = {"build": 1, "validate": 1, "test": 2, "container-host-test": 3}
+"""Phases of one stage run on the same instance: the test phase on a fresh one, the last on a container's host.
+
+AWSTOE knows the last, a machine image's build does not run it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A reference to what an earlier step takes in or gives out; `path` leads there by names and by indexes from 0."""
+
+    phase: str
+    step: str
+    side: Literal["inputs", "outputs"]
+    path: tuple[str | int, ...]
+
+
+def chain(reference: str) -> Chain | None:
+    """Read `<phase>.<step>.inputs[<index>].<name>` or the like, None for any other reference."""
+    found = _CHAIN.fullmatch(reference)
+    if found is None:
+        return None
+    path = tuple(hop[1] or int(hop[2]) for hop in _HOP.finditer(found["rest"]))
+    return Chain(found["phase"], found["step"], "inputs" if found["side"] == "inputs" else "outputs", path)
 
 
 def in_text(text: str) -> Iterator[tuple[int, str]]:
@@ -37,7 +64,8 @@ def fault(
 ) -> tuple[str, str] | None:
     """Say what is wrong with a reference and what to do, or None.
 
-    `loop` is the name under which the step's loop is known, `earlier(phase, step)` whether such a step runs before.
+    `loop` is the own name of the step's loop, "loop" where it has none; without a loop None.
+    `earlier(phase, step)` says whether such a step runs before.
     """
     if _NAME.fullmatch(reference):
         if reference in names:
@@ -46,16 +74,16 @@ def fault(
             f"{{{{ {reference} }}}} is not declared",
             "declare it under parameters or constants, or mend its spelling",
         )
-    if loop is not None and reference in {f"{loop}.index", f"{loop}.value"}:
+    owner, _, member = reference.partition(".")
+    if loop is not None and owner in ("loop", loop) and member in ("index", "value"):
         return None
-    chain = _CHAIN.fullmatch(reference)
-    if chain is None:
+    link = chain(reference)
+    if link is None:
         remedy = "write a declared name, or keep such braces out of the text, e.g. '{''{'"
         return f"{{{{ {reference} }}}} is not a reference AWSTOE knows", remedy
-    other, step = chain.group("phase"), chain.group("step")
-    if STAGE_OF_PHASE.get(other) != STAGE_OF_PHASE.get(phase):
+    if STAGE_OF_PHASE.get(link.phase) != STAGE_OF_PHASE.get(phase):
         remedy = "the test phase runs on a fresh instance: leave the value in a file of the image"
-        return f"{{{{ {reference} }}}} reaches from phase {phase} into phase {other}", remedy
-    if not earlier(other, step):
+        return f"{{{{ {reference} }}}} reaches from phase {phase} into phase {link.phase}", remedy
+    if not earlier(link.phase, link.step):
         return f"{{{{ {reference} }}}} names no step that runs before", "write <phase>.<step>.outputs.<name>"
     return None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import yaml
-from yaml.constructor import SafeConstructor
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 """What a document may hold, as YAML and JSON know it."""
@@ -16,9 +17,17 @@ Report: TypeAlias = Callable[[int | None, str, str], None]
 """Takes a line (from 1), what is wrong there and what to write instead."""
 
 _MOST_NODES = 20_000  # aliases may unfold a short text into a huge one
-_LARGEST = 2**63
-_TAGS = {f"tag:yaml.org,2002:{name}": name for name in ("str", "int", "float", "bool", "null")}
-_TEXT_LIKE = frozenset(f"tag:yaml.org,2002:{name}" for name in ("timestamp", "merge", "value"))
+_TOO_LARGE = 2**63
+_MOST_DIGITS = 21
+_TAG = "tag:yaml.org,2002:"
+_SCALAR_TAGS = ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")
+# AWSTOE takes a scalar as it is written where it wants text, so 0640, 1:30 and 0x1f must not become other numbers
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+_BROKEN = re.compile(r"-?[0-9]+\.[0-9]*([eE][-+][0-9]+)?")
+_TRUTHS = {
+    **dict.fromkeys(("yes", "true", "on"), True),
+    **dict.fromkeys(("no", "false", "off"), False),
+}
 _UNQUOTED = "quote it: '{{ Name }}', or use a block scalar (|)"
 
 
@@ -104,7 +113,6 @@ class _Reader:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._scalars = SafeConstructor()
         self._count = 0
 
     def node(self, node: yaml.Node) -> Node:
@@ -113,17 +121,28 @@ class _Reader:
             raise _TooMuch
         line = node.start_mark.line + 1
         if isinstance(node, yaml.SequenceNode):
+            self._tag(node, ("seq",), line)
             return Listing(line, tuple(self.node(item) for item in node.value))
         if isinstance(node, yaml.MappingNode):
+            self._tag(node, ("map",), line)
+            if _is_unquoted(node):
+                self._report(line, "a reference {{ ... }} stands unquoted, which YAML reads as a mapping", _UNQUOTED)
+                return Scalar(line, "")  # as if it were quoted: one fault, one message
             return Mapping(line, self._entries(node))
+        self._tag(node, _SCALAR_TAGS, line)
         return Scalar(line, self._scalar(node, line), is_literal=getattr(node, "style", None) == "|")
+
+    def _tag(self, node: yaml.Node, known: tuple[str, ...], line: int) -> None:
+        tag = str(node.tag)
+        if tag.removeprefix(_TAG) not in known:
+            self._report(line, f"the YAML tag {_shown(tag)} is not known", "take it away")
 
     def _entries(self, node: yaml.MappingNode) -> tuple[Entry, ...]:
         entries: dict[str, Entry] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                self._report(line, "a reference {{ ... }} stands unquoted, which YAML reads as a mapping", _UNQUOTED)
+                self._report(line, "a key is not a word", "write a name and a colon")
                 continue
             key = str(key_node.value)
             if key in entries:
@@ -133,29 +152,33 @@ class _Reader:
         return tuple(entries.values())
 
     def _scalar(self, node: yaml.Node, line: int) -> str | int | float | bool | None:
-        kind = _TAGS.get(node.tag)
-        if kind is None and node.tag not in _TEXT_LIKE:
-            self._report(line, f"the YAML tag {node.tag!r} is not known", "write a plain string, number or boolean")
-        if kind is None or kind == "str":
-            return str(node.value)
-        if kind == "null":
-            return None
-        construct = getattr(self._scalars, f"construct_yaml_{kind}")
-        try:
-            value: int | float | bool = construct(node)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            self._report(line, f"{_shown(node.value)} is not a valid {kind}", "quote it")
-            return str(node.value)
-        if isinstance(value, int) and abs(value) > _LARGEST:
-            self._report(line, f"{_shown(node.value)} is too large a number", "quote it")
-            return str(node.value)
-        return value
+        text = str(node.value)
+        match str(node.tag).removeprefix(_TAG):
+            case "null":
+                return None
+            case "bool" if text.lower() in _TRUTHS:
+                return _TRUTHS[text.lower()]
+            case "bool":
+                self._report(line, f"{_shown(text)} is not a valid bool", "write true or false")
+            case "int" if _WHOLE.fullmatch(text):
+                # its length first: reading a number of thousands of digits takes Python long
+                if len(text) < _MOST_DIGITS and abs(int(text)) < _TOO_LARGE:
+                    return int(text)
+                self._report(line, f"{_shown(text)} is too large a number", "quote it")
+            case "float" if _BROKEN.fullmatch(text) and math.isfinite(float(text)):
+                return float(text)
+        return text
+
+
+def _is_unquoted(node: yaml.MappingNode) -> bool:
+    """Tell whether a mapping is what YAML makes of `{{ Name }}`."""
+    return len(node.value) == 1 and isinstance(node.value[0][0], yaml.MappingNode) and bool(node.flow_style)
 
 
 def _shown(value: object) -> str:
     """Give a value as a message may hold it."""
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _remedy(text: str, line: int | None) -> str:

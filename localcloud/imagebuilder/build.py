@@ -7,21 +7,22 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import RampartError
 from localcloud.imagebuilder import distribution
-from localcloud.imagebuilder.actions import ActionFailed
+from localcloud.imagebuilder.acting import ActionFailed
 from localcloud.imagebuilder.cancellation import Cancellation, Cancelled
 from localcloud.imagebuilder.clients import Clients
 from localcloud.imagebuilder.compute import Compute, ComputeFailed, launch_request
 from localcloud.imagebuilder.document import Document
 from localcloud.imagebuilder.interpreter import Interpreter, values_of
 from localcloud.imagebuilder.journal import Journal
+from localcloud.imagebuilder.objects import S3Objects
 from localcloud.imagebuilder.ports import MachineOf
 from localcloud.imagebuilder.progress import BuildFailed, Progress, Workflow, component_failure
+from localcloud.imagebuilder.refusals import Refusal
 from localcloud.imagebuilder.registry import Record, Registry
 from localcloud.imagebuilder.shell import MachineShell
 
@@ -208,18 +209,18 @@ class Build:
                 log=self._journal.line,
                 restart=self._compute.restart,
                 on_killed=self._compute.check_alive,
-                fetch=self._fetch,
+                objects=S3Objects(self._clients),
             )
 
-        return Interpreter(part.document, values, shell_of=shell_of, log=self._journal.line)
+        return Interpreter(
+            part.document, values, shell_of=shell_of, log=self._journal.line, component_of=self._component
+        )
 
-    def _fetch(self, uri: str) -> bytes:
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
+    def _component(self, arn: str) -> str:
         try:
-            content: Any = self._clients.of("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-        except (BotoCoreError, ClientError) as error:
-            raise ActionFailed(f"{uri} cannot be read: {error}") from error
-        return bytes(content)
+            return str(self._registry.resolve(arn)["data"])
+        except (KeyError, Refusal) as error:
+            raise ActionFailed(f"the component {arn} cannot be read: {error}") from error
 
     def _image_name(self) -> str:
         image, recipe = self._order.image, self._order.recipe

@@ -18,24 +18,42 @@ class Undecidable(Exception):
     """A condition's operands are of no use to its operator."""
 
 
-def fault(condition: Any) -> str | None:
-    """What is wrong with a condition's form, or None."""
+def fault(condition: Any, *, with_branches: bool = True) -> str | None:
+    """What is wrong with a condition's form, or None; `then` and `else` belong to a step's `if`, not to Assert."""
     if isinstance(condition, list) and len(condition) == 1:
         condition = condition[0]
+    if not with_branches or not isinstance(condition, Mapping):
+        return _fault(condition, 0)
+    for key in ("then", "else"):
+        if condition.get(key, "Skip") not in ACTIONS:
+            return f"{key} is one of {', '.join(ACTIONS)}"
+    return _fault({key: value for key, value in condition.items() if key not in ("then", "else")}, 0)
+
+
+def _fault(condition: Any, depth: int) -> str | None:
     if not isinstance(condition, Mapping):
         return "a condition is one operator with its operands"
-    for branch in ("then", "else"):
-        if condition.get(branch, "Skip") not in ACTIONS:
-            return f"{branch} is one of {', '.join(ACTIONS)}"
     found = condition.keys() & (_COMPARISONS.keys() | _PROBES.keys() | _LOGIC)
     if len(found) != 1:
         return f"a condition has exactly one operator, not {', '.join(sorted(found)) or 'none'}"
     name = found.pop()
-    if name in _COMPARISONS and not name.startswith("stringIs") and "value" not in condition:
-        return f"{name} needs a value"
-    if name.startswith("file") and name != "fileExists" and "path" not in condition:
-        return f"{name} needs a path"
-    return _logic_fault(name, condition[name]) if name in _LOGIC else None
+    second = set()
+    if name in _COMPARISONS and not name.startswith("stringIs"):
+        second = {"value"}
+    elif name.startswith("file") and name != "fileExists":
+        second = {"path"}
+    if condition.keys() != {name} | second:
+        if second - condition.keys():
+            return f"{name} needs a {second.pop()}"
+        return f"{name} cannot stand beside {', '.join(condition.keys() - {name} - second)}"
+    if name in _LOGIC:
+        return _logic_fault(name, condition[name], depth + 1)
+    for operand in condition.values():
+        if isinstance(operand, bool) or not isinstance(operand, str if name in _PROBES else (str, int, float)):
+            return f"{operand!r} is nothing {name} can take"
+        if name in _PROBES and not operand:
+            return f"{name} needs a name"
+    return None
 
 
 def branch(condition: Any, probe: Probe) -> str:
@@ -60,14 +78,19 @@ def holds(condition: Any, probe: Probe) -> bool:
 
 
 _LOGIC = {"and", "or", "not"}
+_DEEPEST = 4
 
 
-def _logic_fault(name: str, operands: Any) -> str | None:
+def _logic_fault(name: str, operands: Any, depth: int) -> str | None:
+    if depth > _DEEPEST:
+        return f"logical operators stand in each other at most {_DEEPEST} deep"
     if name == "not":
-        return fault(operands)
+        operands = [operands] if isinstance(operands, Mapping) else operands
+        if not isinstance(operands, list) or len(operands) != 1:
+            return "not needs one condition"
     if not isinstance(operands, list) or not operands:
         return f"{name} needs a list of conditions"
-    return next((found for found in map(fault, operands) if found), None)
+    return next((found for found in (_fault(operand, depth) for operand in operands) if found), None)
 
 
 def _logic(name: str, operands: Any, probe: Probe) -> bool:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from localcloud.imagebuilder import conditions, yaml_lines
+from localcloud.imagebuilder import conditions, inputs, yaml_lines
 from localcloud.imagebuilder.actions import ACTIONS
 
 DEFAULT_TIMEOUT_S = 7200.0
+_CHARACTERS = 64_000  # an account's default quota
 
 
 class DocumentRefused(Exception):
@@ -80,30 +81,35 @@ class Document:
 
 def parse(text: str) -> Document:
     """Read and check a document; raises DocumentRefused with the first fault's line."""
+    if len(text) > _CHARACTERS:
+        raise _fault(1, f"the document has more than {_CHARACTERS} characters")
     try:
         content = yaml_lines.load(text)
     except yaml_lines.Unreadable as error:
         raise _fault(error.line, error.message) from error
     top = _mapping(content, 1, "the document")
     _keys(top, "the document", required={"schemaVersion", "phases"}, optional=_TOP)
-    if str(top["schemaVersion"]) not in ("1.0", "1"):
+    if str(top["schemaVersion"]) != "1.0":
         raise _fault(top.lines["schemaVersion"], f"schemaVersion must be 1.0, not {top['schemaVersion']}")
+    for key in ("name", "description"):
+        if key in top and (not isinstance(top[key], str) or not top[key]):
+            raise _fault(top.lines[key], f"the document's {key} is a string")
     parameters = tuple(_parameter(item, top.lines["parameters"]) for item in _list(top, "parameters"))
     constants = dict(_constant(item, top.lines["constants"]) for item in _list(top, "constants"))
     _no_twice([*(parameter.name for parameter in parameters), *constants], top.line, "parameter or constant")
     phases = tuple(_phase(item, top.lines["phases"]) for item in _list(top, "phases"))
     _no_twice([phase.name for phase in phases], top.lines["phases"], "phase")
-    if not phases:
-        raise _fault(top.lines["phases"], "at least one phase is needed")
+    if not any(phase.name in _PHASES[:3] for phase in phases):
+        raise _fault(top.lines["phases"], f"at least one phase of {', '.join(_PHASES[:3])} is needed")
     return Document(parameters, constants, phases)
 
 
 _TOP = {"name", "description", "parameters", "constants"}
 _PHASES = ("build", "validate", "test", "container-host-test")
 _STEP = {"timeoutSeconds", "onFailure", "maxAttempts", "if", "loop", "inputs"}
-_LISTS = frozenset({"commands", "arguments", "include", "exclude", "phases", "parameters"})
+_DELIMITERS = ".,;:\n\t -_"
 _NAME = re.compile(r"[A-Za-z0-9_-]{3,128}")
-_STEP_NAME = re.compile(r"[^\x00-\x1f{}]{1,128}")
+_LABEL = re.compile(r"[^\x00-\x1f{}]{1,128}")
 
 
 def _phase(item: Any, line: int) -> Phase:
@@ -113,6 +119,8 @@ def _phase(item: Any, line: int) -> Phase:
         raise _fault(phase.lines["name"], f"phase '{phase['name']}' is none of {', '.join(_PHASES)}")
     steps = tuple(_step(step, phase.lines["steps"]) for step in _list(phase, "steps"))
     _no_twice([step.name for step in steps], phase.line, f"step of phase {phase['name']}")
+    loops = [step.loop.name for step in steps if step.loop is not None and step.loop.name is not None]
+    _no_twice(loops, phase.line, f"loop of phase {phase['name']}")
     if not steps:
         raise _fault(phase.line, f"phase {phase['name']} has no step")
     return Phase(phase["name"], steps)
@@ -122,11 +130,13 @@ def _step(item: Any, line: int) -> Step:
     step = _mapping(item, line, "a step")
     _keys(step, "a step", required={"name", "action"}, optional=_STEP)
     name = step["name"]
-    if not isinstance(name, str) or not _STEP_NAME.fullmatch(name):
+    if not isinstance(name, str) or not _LABEL.fullmatch(name):
         raise _fault(step.lines["name"], f"'{name}' cannot be a step's name")
     if not isinstance(step["action"], str) or step["action"] not in ACTIONS:
         raise _fault(step.lines["action"], f"step {name}: AWSTOE has no action '{step['action']}'")
-    _check_inputs(step)
+    wrong = inputs.fault(step["action"], step.get("inputs"))
+    if wrong:
+        raise _fault(step.lines.get("inputs", step.line), f"step {name}: {wrong}")
     return Step(
         name=name,
         action=step["action"],
@@ -139,35 +149,14 @@ def _step(item: Any, line: int) -> Step:
     )
 
 
-def _check_inputs(step: yaml_lines.Mapping) -> None:
-    action = ACTIONS[step["action"]]
-    inputs = step.get("inputs")
-    line = step.lines.get("inputs", step.line)
-    if action.listed and not isinstance(inputs, list):
-        raise _fault(line, f"step {step['name']}: the inputs of {step['action']} are a list")
-    if action.free:
-        if not isinstance(inputs, dict | list):
-            raise _fault(line, f"step {step['name']}: {step['action']} needs inputs")
-        return
-    for one in inputs if action.listed and isinstance(inputs, list) else [inputs if inputs is not None else {}]:
-        if not isinstance(one, dict):
-            raise _fault(line, f"step {step['name']}: the inputs of {step['action']} are named values")
-        lacking = action.required - one.keys()
-        unknown = one.keys() - action.required - action.optional
-        if lacking or unknown:
-            what = f"lack {', '.join(sorted(lacking))}" if lacking else f"cannot hold {', '.join(sorted(unknown))}"
-            raise _fault(line, f"step {step['name']}: the inputs of {step['action']} {what}")
-        if "commands" in action.required and not _texts(one["commands"]):
-            raise _fault(line, f"step {step['name']}: commands is a list of strings")
-        for key, value in one.items():
-            if isinstance(value, list) != (key in _LISTS) or isinstance(value, dict) or value is None:
-                raise _fault(line, f"step {step['name']}: {key} is {'a list' if key in _LISTS else 'one value'}")
-
-
 def _timeout(step: yaml_lines.Mapping) -> float | None:
     value = step.get("timeoutSeconds", int(DEFAULT_TIMEOUT_S))
     if not isinstance(value, int) or isinstance(value, bool) or value == 0 or value < -1:
         raise _fault(step.lines["timeoutSeconds"], f"step {step['name']}: timeoutSeconds is -1 or above 0")
+    if step["action"] == "ExecuteDocument":
+        if value != -1 and "timeoutSeconds" in step:
+            raise _fault(step.lines["timeoutSeconds"], f"step {step['name']}: ExecuteDocument has no time limit but -1")
+        return None
     return None if value == -1 else float(value)
 
 
@@ -183,6 +172,8 @@ def _attempts(step: yaml_lines.Mapping) -> int:
     value = step.get("maxAttempts", 1)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _fault(step.lines["maxAttempts"], f"step {step['name']}: maxAttempts is a number above 0")
+    if value > 1 and step["action"] == "ExecuteDocument":
+        raise _fault(step.lines["maxAttempts"], f"step {step['name']}: ExecuteDocument has one attempt")
     return value
 
 
@@ -200,14 +191,36 @@ def _loop(step: yaml_lines.Mapping) -> Loop | None:
     line = step.lines["loop"]
     loop = _mapping(step["loop"], line, "a loop")
     kinds = loop.keys() & {"for", "forEach"}
-    if len(kinds) != 1 or loop.keys() - {"for", "forEach", "name"} or not isinstance(loop.get("name", ""), str):
+    if len(kinds) != 1 or loop.keys() - {"for", "forEach", "name"}:
         raise _fault(line, f"step {step['name']}: a loop has one of for, forEach and perhaps a name")
+    if "name" in loop and not (isinstance(loop["name"], str) and _LABEL.fullmatch(loop["name"])):
+        raise _fault(loop.lines["name"], f"step {step['name']}: '{loop['name']}' cannot be a loop's name")
     kind = kinds.pop()
-    spec = loop[kind]
-    needed = {"start", "end", "updateBy"} if kind == "for" else {"list", "delimiter"}
-    if not (isinstance(spec, dict) and spec.keys() == needed) and not (kind == "forEach" and _texts(spec)):
-        raise _fault(line, f"step {step['name']}: {kind} needs {', '.join(sorted(needed))}")
-    return Loop(loop.get("name"), kind, spec)
+    fault = (_for_fault if kind == "for" else _for_each_fault)(loop[kind])
+    if fault:
+        raise _fault(loop.lines[kind], f"step {step['name']}: {kind} {fault}")
+    return Loop(loop.get("name"), kind, loop[kind])
+
+
+def _for_fault(spec: Any) -> str | None:
+    if not isinstance(spec, dict) or spec.keys() != {"start", "end", "updateBy"}:
+        return "needs start, end and updateBy"
+    if any(not isinstance(value, int) or isinstance(value, bool) for value in spec.values()):
+        return "has whole numbers as its bounds"
+    distance, by = spec["end"] - spec["start"], spec["updateBy"]
+    return "has no end" if by == 0 or distance * by < 0 else None
+
+
+def _for_each_fault(spec: Any) -> str | None:
+    if isinstance(spec, list):
+        return None if spec and _texts(spec) else "needs a list of strings"
+    if not isinstance(spec, dict) or "list" not in spec or spec.keys() - {"list", "delimiter"}:
+        return "needs a list, or list and perhaps delimiter"
+    if not isinstance(spec["list"], str):
+        return "needs a string as list"
+    delimiter = spec.get("delimiter", ",")
+    known = isinstance(delimiter, str) and len(delimiter) == 1 and delimiter in _DELIMITERS
+    return None if known else f"has no such delimiter as {delimiter!r}"
 
 
 def _parameter(item: Any, line: int) -> Parameter:
@@ -216,7 +229,7 @@ def _parameter(item: Any, line: int) -> Parameter:
     if spec["type"] != "string":
         raise _fault(spec.lines["type"], f"parameter {name}: the type is string")
     default = spec.get("default")
-    if default is not None and not isinstance(default, str):
+    if "default" in spec and not isinstance(default, str):
         raise _fault(spec.lines["default"], f"parameter {name}: the default is a string; put it in quotes")
     if not isinstance(spec.get("description", ""), str):
         raise _fault(spec.lines["description"], f"parameter {name}: the description is a string")

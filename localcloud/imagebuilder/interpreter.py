@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.imagebuilder import actions, conditions
-from localcloud.imagebuilder.actions import ActionFailed, Outcome, Shell
+from localcloud.imagebuilder import actions, conditions, nested
+from localcloud.imagebuilder.acting import ActionFailed, Outcome, Shell
 from localcloud.imagebuilder.document import Document, OnFailure, Phase, Step
 from localcloud.imagebuilder.variables import Iteration, Scope
 
@@ -47,11 +47,29 @@ def values_of(document: Document, given: Mapping[str, str], overrides: Mapping[s
 class Interpreter:
     """One document on one machine; what its steps gave out stays known from phase to phase."""
 
-    def __init__(self, document: Document, values: Mapping[str, str], *, shell_of: ShellOf, log: Log) -> None:
+    def __init__(
+        self,
+        document: Document,
+        values: Mapping[str, str],
+        *,
+        shell_of: ShellOf,
+        log: Log,
+        component_of: nested.ComponentOf,
+        above: tuple[Document, ...] = (),
+    ) -> None:
+        """`above` are the documents that had this one run, the first one first."""
         self._document = document
+        self._component_of = component_of
+        self._chain = (*above, document)
+        self._counts = {"executedStepCount": 0, "failedStepCount": 0, "ignoredFailedStepCount": 0}
         self._scope = Scope(values)
         self._shell_of = shell_of
         self._log = log
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many steps ran, failed, and failed without being counted."""
+        return dict(self._counts)
 
     def run(self, phase_name: str) -> StepFailure | None:
         """Run a phase's steps in order; gives the first failure that counts."""
@@ -63,9 +81,12 @@ class Interpreter:
         for step in phase.steps:
             self._log(f"Step {step.name}")
             message = self._step(phase, step)
+            self._counts["executedStepCount"] += 1
             if message is None:
                 continue
             self._log(f"Step {step.name} failed: {message}")
+            is_ignored = step.on_failure is OnFailure.IGNORE
+            self._counts["ignoredFailedStepCount" if is_ignored else "failedStepCount"] += 1
             if step.on_failure is not OnFailure.IGNORE:
                 first = first or StepFailure(phase.name, step.name, step.action, message)
             if step.on_failure is OnFailure.ABORT:
@@ -104,33 +125,58 @@ class Interpreter:
     def _attempt(self, phase: Phase, step: Step) -> str | None:
         self._log(f"{step.action}: STARTED EXECUTION")
         shell = self._shell_of(self._deadline(step))
+        turns: list[dict[str, Any]] = []
+        failed: str | None = None
         try:
             for iteration in self._iterations(step):
                 inputs = self._scope.fill(step.inputs, iteration)
                 outcome = self._perform(step, inputs, shell)
-                self._scope.remember(phase.name, step.name, inputs, outcome.outputs)
+                if outcome.exit_code == 0 or iteration is None:  # a failed turn adds nothing to the outputs
+                    turns.append(outcome.outputs)
+                self._scope.remember(phase.name, step.name, inputs, actions.collate(turns))
                 if outcome.exit_code != 0:
-                    self._log(f"{step.action}: FAILED EXECUTION")
-                    return f"exit code {outcome.exit_code}"
+                    failed = failed or f"exit code {outcome.exit_code}"
+                    if step.on_failure is not OnFailure.CONTINUE:  # which runs all turns whatever one of them does
+                        break
         except StepTimedOut:
             self._log(f"{step.action}: FAILED EXECUTION")
             return f"timed out after {step.timeout_s:g} seconds"
         except ActionFailed as error:
             self._log(f"{step.action}: FAILED EXECUTION")
             return str(error)
-        self._log(f"{step.action}: FINISHED EXECUTION")
-        return None
+        self._log(f"{step.action}: {'FINISHED' if failed is None else 'FAILED'} EXECUTION")
+        return failed
 
     def _perform(self, step: Step, inputs: Any, shell: Shell) -> Outcome:
         """Do the action, again after each restart it asks for."""
         for _ in range(_REBOOTS + 1):
-            outcome = actions.perform(step.action, inputs, shell)
+            if step.action == "ExecuteDocument":
+                outcome = self._run_document(inputs, shell)
+            else:
+                outcome = actions.perform(step.action, inputs, shell)
             self._log(f"ExitCode {outcome.exit_code}")
             if outcome.exit_code != actions.REBOOT_EXIT_CODE:
                 return outcome
             self._log("The step asks for a restart of the instance and will be run again")
             shell.reboot()
         raise ActionFailed(f"it asked for a restart {_REBOOTS + 1} times")
+
+    def _run_document(self, inputs: Mapping[str, Any], shell: Shell) -> Outcome:
+        document = nested.read(inputs, shell, self._component_of, self._chain)
+        given = {parameter["name"]: parameter["value"] for parameter in inputs.get("parameters", ())}
+        inner = Interpreter(
+            document,
+            values_of(document, given, {}),
+            shell_of=self._shell_of,
+            log=self._log,
+            component_of=self._component_of,
+            above=self._chain,
+        )
+        for phase in nested.phases(inputs, document):
+            failure = inner.run(phase)
+            if failure is not None:
+                raise ActionFailed(f"step {failure.step} of {inputs['document']} failed: {failure.message}")
+        return Outcome(0, {**inner.counts, "failureMessage": "", "logUrl": "", "status": "success"})
 
     def _iterations(self, step: Step) -> Iterator[Iteration | None]:
         if step.loop is None:
@@ -161,5 +207,4 @@ def _for(spec: Mapping[str, Any]) -> Iterator[str]:
 def _for_each(spec: Any) -> list[str]:
     if isinstance(spec, list):
         return spec
-    delimiter = str(spec["delimiter"])
-    return [item for item in str(spec["list"]).split(delimiter) if item] if delimiter else [str(spec["list"])]
+    return [item for item in str(spec["list"]).split(spec.get("delimiter", ",")) if item]

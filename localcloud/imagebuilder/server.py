@@ -13,6 +13,7 @@ from localcloud.imagebuilder import wire
 from localcloud.imagebuilder.ports import MachineOf
 from localcloud.imagebuilder.refusals import Refusal
 from localcloud.imagebuilder.regions import Regions
+from localcloud.mishaps import Meets, Mishap, nothing
 
 _LARGEST = 4 * 1024 * 1024
 
@@ -21,17 +22,21 @@ class ImageBuilderServer:
     """EC2 Image Builder for one local cloud; state in memory, build logs as files below `folder` too.
 
     `ec2_endpoint` answers for EC2, SSM, S3 and CloudWatch Logs; `machine_of` finds the machine of an instance.
-    A request belongs to the region it is signed for, one without a signature to `region`.
+    A request belongs to the region it is signed for, one without a signature to `region`. `meets` says what befalls
+    each request on purpose.
     """
 
-    def __init__(self, *, ec2_endpoint: str, region: str, machine_of: MachineOf, folder: Path) -> None:
+    def __init__(
+        self, *, ec2_endpoint: str, region: str, machine_of: MachineOf, folder: Path, meets: Meets = nothing
+    ) -> None:
         self._regions = Regions(region, endpoint=ec2_endpoint, machine_of=machine_of, folder=folder)
+        self._meets = meets
         self._http: _Http | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, port: int = 0) -> str:
         """Begin to serve and give the URL for AWS_ENDPOINT_URL_IMAGEBUILDER."""
-        self._http = _Http(("127.0.0.1", port), self._regions)
+        self._http = _Http(("127.0.0.1", port), self._regions, self._meets)
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, name="imagebuilder-http"
         )
@@ -52,8 +57,9 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = False
     block_on_close = True
 
-    def __init__(self, address: tuple[str, int], regions: Regions) -> None:
+    def __init__(self, address: tuple[str, int], regions: Regions, meets: Meets) -> None:
         self.regions = regions
+        self.meets = meets
         super().__init__(address, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -85,6 +91,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         reply = self._reply()
+        if reply is None:
+            self.close_connection = True
+            return
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -92,14 +101,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply.body)
 
-    def _reply(self) -> wire.Reply:
+    def _reply(self) -> wire.Reply | None:
+        """Do what is asked and give the answer; None where it is to be lost."""
         try:
             length = self.headers.get("Content-Length") or "0"
             if not length.isdecimal() or int(length) > _LARGEST:
                 return wire.refuse(Refusal("InvalidRequestException", f"A request may hold {_LARGEST} bytes."))
             call = wire.parse(self.command, self.path, self.rfile.read(int(length)))
             operations = self.server.regions.of(wire.region(self.headers.get("Authorization")))
-            return wire.answer(call.operation, operations.answer(call.operation, call.arguments))
+            mishap = self.server.meets(call.operation)
+            if mishap is Mishap.THROTTLED:
+                raise Refusal("CallRateLimitExceededException", "You have exceeded the permitted request rate.")
+            answer = operations.answer(call.operation, call.arguments)
+            return None if mishap is Mishap.ANSWER_LOST else wire.answer(call.operation, answer)
         except Refusal as refusal:
             return wire.refuse(refusal)
         except Exception:  # a fault of the emulator itself is an answer, not a closed connection

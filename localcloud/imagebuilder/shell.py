@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from contracts.errors import RampartError
 from localcloud.imagebuilder import processes
-from localcloud.imagebuilder.actions import ActionFailed, Result
+from localcloud.imagebuilder.acting import ActionFailed, Objects, Result
 from localcloud.imagebuilder.cancellation import Cancellation
 from localcloud.imagebuilder.interpreter import StepTimedOut
 from localcloud.imagebuilder.lines import Lines
@@ -36,7 +36,7 @@ class MachineShell:
         log: Callable[[str], None],
         restart: Callable[[str], None],
         on_killed: Callable[[str], None],
-        fetch: Callable[[str], bytes],
+        objects: Objects,
     ) -> None:
         self._instance_id = instance_id
         self._machine_of = machine_of
@@ -46,7 +46,12 @@ class MachineShell:
         self._log = log
         self._restart = restart
         self._on_killed = on_killed
-        self._fetch = fetch
+        self._objects = objects
+
+    @property
+    def objects(self) -> Objects:
+        """The objects of the local cloud's S3."""
+        return self._objects
 
     def run(self, *argv: str, stdin: bytes = b"", quiet: bool = False) -> Result:
         """Run a command; raises StepTimedOut, Cancelled, and ActionFailed when the instance has ended."""
@@ -83,10 +88,6 @@ class MachineShell:
         """Restart the instance."""
         self._log(f"Restarting instance {self._instance_id}")
         self._restart(self._instance_id)
-
-    def s3_object(self, uri: str) -> bytes:
-        """Read an S3 object of the local cloud."""
-        return self._fetch(uri)
 
 
 class _Output:

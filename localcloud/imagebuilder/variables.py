@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _REFERENCE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
-_CHAIN = re.compile(r"(?P<phase>[^.]+)\.(?P<step>.+?)\.(?P<side>inputs|outputs)(?P<path>(?:\.\w+|\[\d+\])*)")
-_HOP = re.compile(r"\.(\w+)|\[(\d+)\]")
+_CHAIN = re.compile(r"(?P<phase>[^.]+)\.(?P<step>.+?)\.(?P<side>inputs|outputs)(?P<path>(?:\.[\w-]+|\[\d+\])*)")
+_HOP = re.compile(r"\.([\w-]+)|\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class Scope:
 
 def _follow(value: Any, path: str) -> Any:
     for hop in _HOP.finditer(path):
+        if hop[2] == "0" and isinstance(value, Mapping):
+            continue  # the first of one
         try:
             value = value[hop[1]] if hop[1] is not None else value[int(hop[2])]
         except (KeyError, IndexError, TypeError):

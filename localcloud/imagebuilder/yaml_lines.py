@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from math import isinf
 from typing import Any
 
 import yaml
 
-_LEADING_ZERO = re.compile(r"0[0-7]+")
+_TAGS = "tag:yaml.org,2002:"
+_WORDS = {"str", "timestamp", "merge", "value"}
+_PLAIN = {
+    "int": re.compile(r"-?(?:0|[1-9]\d*)", re.ASCII),
+    "float": re.compile(r"-?\d+\.\d*(?:[eE][-+]\d+)?", re.ASCII),
+}
+_INTEGERS = 2**63
 _DEPTH = 40
 _NODES = 20_000
 
@@ -38,7 +45,7 @@ def load(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         raise Unreadable(mark.line + 1 if mark else 1, str(error.problem or error.context)) from error
     except yaml.YAMLError as error:
-        raise Unreadable(1, str(error)) from error
+        raise Unreadable(1, str(error).splitlines()[0]) from error
     except RecursionError as error:
         raise Unreadable(1, "the document is nested too deep") from error
     return _Values().value(node) if node is not None else None
@@ -47,25 +54,38 @@ def load(text: str) -> Any:
 class _Values:
     def __init__(self) -> None:
         self._seen = 0
-        self._scalars = yaml.SafeLoader("")
 
     def value(self, node: yaml.Node, depth: int = 0) -> Any:
         self._seen += 1
         line = node.start_mark.line + 1
         if depth > _DEPTH or self._seen > _NODES:
             raise Unreadable(line, "the document is nested too deep or repeats itself by aliases")
-        if isinstance(node, yaml.MappingNode):
+        kind = node.tag.removeprefix(_TAGS)
+        if isinstance(node, yaml.MappingNode) and kind == "map":
             return self._mapping(node, depth)
-        if isinstance(node, yaml.SequenceNode):
+        if isinstance(node, yaml.SequenceNode) and kind == "seq":
             return [self.value(item, depth + 1) for item in node.value]
-        if _LEADING_ZERO.fullmatch(node.value):
-            return node.value  # file permissions are meant as they are written, not as YAML's octal numbers
-        try:
-            return self._scalars.construct_object(node)
-        except yaml.MarkedYAMLError as error:
-            raise Unreadable(line, f"a value cannot be read: {error.problem}") from error
-        except ValueError as error:
-            raise Unreadable(line, f"a value cannot be read: {error}") from error
+        if not isinstance(node, yaml.ScalarNode):
+            raise Unreadable(line, f"a value cannot be read: its tag is {node.tag}")
+        return self._scalar(kind, str(node.value), line)
+
+    def _scalar(self, kind: str, text: str, line: int) -> Any:
+        """A scalar's value; numbers are those in plain decimal form, all others are meant as they are written."""
+        if kind in _WORDS:
+            return text
+        if kind == "null":
+            return None
+        if kind == "bool" and text.lower() in yaml.SafeLoader.bool_values:
+            return yaml.SafeLoader.bool_values[text.lower()]
+        if kind not in _PLAIN:
+            raise Unreadable(line, f"a value cannot be read as {kind}")
+        if not _PLAIN[kind].fullmatch(text):
+            return text
+        if kind == "float":
+            return text if isinf(float(text)) else float(text)
+        if len(text) > 20 or not -_INTEGERS < int(text) < _INTEGERS:
+            raise Unreadable(line, "a number is too large")
+        return int(text)
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> Mapping:
         made = Mapping(node.start_mark.line + 1)

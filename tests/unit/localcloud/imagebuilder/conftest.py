@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.imagebuilder.acting import ActionFailed
 from localcloud.imagebuilder.cancellation import Cancellation
 from localcloud.imagebuilder.document import parse
 from localcloud.imagebuilder.interpreter import Interpreter, StepFailure, values_of
@@ -36,6 +37,26 @@ class FolderMachine:
         return {"Home": str(self.folder)}
 
 
+class FolderObjects(dict[str, bytes]):
+    """S3 as a table of objects by their URI; its buckets belong to the account 000000000000."""
+
+    def read(self, uri: str, owner: str = "") -> bytes:
+        self._check(uri, owner)
+        return self[uri]
+
+    def below(self, prefix: str, owner: str = "") -> list[str]:
+        self._check(prefix, owner)
+        return sorted(uri for uri in self if uri.startswith(prefix))
+
+    def write(self, uri: str, content: bytes, owner: str = "") -> None:
+        self._check(uri, owner)
+        self[uri] = content
+
+    def _check(self, uri: str, owner: str) -> None:
+        if owner not in ("", "000000000000"):
+            raise ActionFailed(f"{uri} belongs to somebody else")
+
+
 class Bench:
     """Runs documents and shell commands in a folder; `log` holds what the build's log would."""
 
@@ -45,7 +66,8 @@ class Bench:
         self.log: list[str] = []
         self.restarts: list[str] = []
         self.killed: list[str] = []
-        self.objects: dict[str, bytes] = {}
+        self.objects = FolderObjects()
+        self.components: dict[str, str] = {}
         self.cancellation = Cancellation()
 
     def shell(self, deadline: float | None = None) -> MachineShell:
@@ -58,14 +80,20 @@ class Bench:
             log=self.log.append,
             restart=self.restarts.append,
             on_killed=self.killed.append,
-            fetch=self.objects.__getitem__,
+            objects=self.objects,
         )
 
     def run(self, text: str, *phases: str, **given: str) -> StepFailure | None:
         """Run a document's phases; gives the first failure."""
         document = parse(text)
         values = values_of(document, given, self.machine.document_parameters())
-        interpreter = Interpreter(document, values, shell_of=self.shell, log=self.log.append)
+        interpreter = Interpreter(
+            document,
+            values,
+            shell_of=self.shell,
+            log=self.log.append,
+            component_of=self.components.__getitem__,
+        )
         failures = (interpreter.run(phase) for phase in phases or ("build",))
         return next((failure for failure in failures if failure is not None), None)
 

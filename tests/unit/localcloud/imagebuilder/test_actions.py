@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from localcloud.imagebuilder import actions
-from localcloud.imagebuilder.actions import ActionFailed, Outcome
+from localcloud.imagebuilder.acting import ActionFailed, Outcome
 
 if TYPE_CHECKING:
     from tests.unit.localcloud.imagebuilder.conftest import Bench
@@ -136,18 +136,96 @@ def test_permissions_of_a_folder_reach_into_it_unless_told_otherwise(bench: Benc
     assert stat.S_IMODE(inner.stat().st_mode) == 0o750
 
 
-def test_an_owner_is_needed_to_set_one(bench: Bench, tmp_path: Path) -> None:
-    owner = str(tmp_path.stat().st_uid)
-    assert do(bench, "SetFileOwner", {"path": str(tmp_path), "owner": owner}).exit_code == 0
-    with pytest.raises(ActionFailed, match="neither owner nor group"):
-        do(bench, "SetFolderOwner", {"path": str(tmp_path)})
+def test_an_owner_is_set(bench: Bench, tmp_path: Path) -> None:
+    found = tmp_path.stat()
+    item = {"path": str(tmp_path), "owner": str(found.st_uid), "group": str(found.st_gid)}
+    assert do(bench, "SetFileOwner", item).exit_code == 0
+    assert do(bench, "SetFolderOwner", {**item, "recursive": False}).exit_code == 0
+    assert do(bench, "SetFolderOwner", {**item, "path": f"{tmp_path}/none"}).exit_code == 1
 
 
-def test_an_object_is_downloaded_from_s3(bench: Bench, tmp_path: Path) -> None:
+def test_a_file_keeps_its_permissions_when_its_encoding_changes(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("caf\N{LATIN SMALL LETTER E WITH ACUTE}")
+    path.chmod(0o640)
+    assert do(bench, "SetFileEncoding", {"path": str(path), "encoding": "UTF-16-BE"}).exit_code == 0
+    assert path.read_bytes() == "caf\N{LATIN SMALL LETTER E WITH ACUTE}".encode("utf-16-be")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert do(bench, "ReadFile", {"path": str(path), "encoding": "utf16-be"}).outputs["content"].startswith("caf")
+    assert do(bench, "SetFileEncoding", {"path": f"{tmp_path}/none"}).exit_code != 0
+
+
+def test_a_file_is_shown_in_the_log_where_that_is_asked(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("seen")
+    do(bench, "ReadFile", {"path": f"{tmp_path}/text", "printFileContent": True})
+    assert bench.printed == ["seen"]
+
+
+def test_an_object_is_downloaded_from_s3_into_a_folder_that_is_there(bench: Bench, tmp_path: Path) -> None:
     bench.objects["s3://bucket/key"] = b"\x00\xff" * 100_000
     item = {"source": "s3://bucket/key", "destination": f"{tmp_path}/down/file"}
+    assert do(bench, "S3Download", item).exit_code == 1
+    (tmp_path / "down").mkdir()
     assert do(bench, "S3Download", item).exit_code == 0
     assert (tmp_path / "down" / "file").read_bytes() == bench.objects["s3://bucket/key"]
+    assert do(bench, "S3Download", {**item, "overwrite": False}).exit_code == 1
+
+
+def test_everything_below_a_prefix_is_downloaded_into_a_folder(bench: Bench, tmp_path: Path) -> None:
+    for key in ("data/a b.csv", "data/deep/er/c.csv", "data/empty/", "database"):
+        bench.objects[f"s3://bucket/{key}"] = key.encode()
+    item = {"source": "s3://bucket/data/*", "destination": f"{tmp_path}/data/"}
+    assert do(bench, "S3Download", item).exit_code == 1
+    (tmp_path / "data").mkdir()
+    assert do(bench, "S3Download", item).exit_code == 0
+    found = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "data").rglob("*"))
+    assert found == ["data/a b.csv", "data/deep", "data/deep/er", "data/deep/er/c.csv", "data/empty"]
+    assert (tmp_path / "data" / "deep" / "er" / "c.csv").read_bytes() == b"data/deep/er/c.csv"
+    assert do(bench, "S3Download", {**item, "overwrite": False}).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "item", "fault"),
+    [
+        ([], {}, "nothing matches"),
+        (["../../etc/passwd"], {}, "would leave the folder"),
+        (["a"], {"expectedBucketOwner": 123456789012}, "belongs to somebody else"),
+        ([str(number) for number in range(1001)], {}, "1001 objects match"),
+    ],
+)
+def test_a_prefix_that_cannot_be_downloaded_says_why(
+    bench: Bench, tmp_path: Path, keys: list[str], item: dict[str, Any], fault: str
+) -> None:
+    bench.objects.update({f"s3://bucket/data/{key}": b"" for key in keys})
+    with pytest.raises(ActionFailed, match=fault):
+        do(bench, "S3Download", {"source": "s3://bucket/data/*", "destination": str(tmp_path), **item})
+
+
+def test_a_file_is_uploaded_whatever_it_holds(bench: Bench, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5_000  # more than one piece
+    (tmp_path / "a file").write_bytes(content)
+    source = f"{tmp_path}/a file"
+    assert do(bench, "S3Upload", {"source": source, "destination": "s3://bucket/other"}).exit_code == 0
+    assert do(bench, "S3Upload", {"source": source, "destination": "s3://bucket/into/"}).exit_code == 0
+    assert bench.objects == {"s3://bucket/other": content, "s3://bucket/into/a file": content}
+
+
+def test_folders_are_uploaded_only_recursively(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "from" / "deep").mkdir(parents=True)
+    for name in ("one.txt", "two.txt", "deep/three.txt"):
+        (tmp_path / "from" / name).write_text(name)
+    item = {"source": f"{tmp_path}/from/*", "destination": "s3://bucket/key/"}
+    do(bench, "S3Upload", item)
+    assert sorted(bench.objects) == ["s3://bucket/key/one.txt", "s3://bucket/key/two.txt"]
+    do(bench, "S3Upload", {**item, "recurse": True})
+    assert bench.objects["s3://bucket/key/deep/three.txt"] == b"deep/three.txt"
+    whole = {"source": f"{tmp_path}/from", "destination": "s3://bucket/whole", "recurse": "true"}
+    do(bench, "S3Upload", whole)
+    assert bench.objects["s3://bucket/whole/deep/three.txt"] == b"deep/three.txt"
+    with pytest.raises(ActionFailed, match="recurse: true"):
+        do(bench, "S3Upload", {**whole, "recurse": False})
+    with pytest.raises(ActionFailed, match="nothing matches"):
+        do(bench, "S3Upload", {**item, "source": f"{tmp_path}/none*"})
 
 
 def test_a_download_with_another_checksum_is_refused(bench: Bench, tmp_path: Path) -> None:
@@ -158,9 +236,18 @@ def test_a_download_with_another_checksum_is_refused(bench: Bench, tmp_path: Pat
     assert do(bench, "WebDownload", {**item, "checksum": "0" * 64}).exit_code == 1
 
 
+def test_downloads_into_a_folder_tell_where_they_went(bench: Bench, tmp_path: Path) -> None:
+    items = []
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+        items.append({"source": f"file://{tmp_path}/{name}", "destination": f"{tmp_path}/into/"})
+    assert do(bench, "WebDownload", *items).outputs == {"destination": f"{tmp_path}/into/one\n{tmp_path}/into/two"}
+    assert (tmp_path / "into" / "two").read_text() == "two"
+
+
 def test_an_action_the_emulator_lacks_says_so(bench: Bench) -> None:
-    with pytest.raises(ActionFailed, match="does not have the action S3Upload"):
-        do(bench, "S3Upload", {"source": "/a", "destination": "s3://b/c"})
+    with pytest.raises(ActionFailed, match="does not have the action SetRegistry"):
+        do(bench, "SetRegistry", {"path": "HKLM:", "name": "a", "value": 1, "type": "DWORD"})
 
 
 def test_a_program_that_is_not_there_is_a_failed_step(bench: Bench) -> None:

@@ -77,9 +77,9 @@ def test_a_good_document_is_read() -> None:
         ("onFailure: Continue", "onFailure: Retry", "line 19: step Say: onFailure is one of Abort, Continue, Ignore"),
         ("maxAttempts: 3", "maxAttempts: 0", "line 20: step Say: maxAttempts"),
         ("          commands:", "          command:", "the inputs of ExecuteBash lack commands"),
-        ("            - echo", "            - a: echo", "commands is a list of strings"),
+        ("            - echo", "            - a: echo", "the inputs of ExecuteBash cannot have [{'a'"),
         ("          - path: /tmp/x", "            path: /tmp/x", "the inputs of CreateFile are a list"),
-        ("permissions: 0640", "permissions: [0640]", "step See: permissions is one value"),
+        ("permissions: 0640", "permissions: [0640]", "cannot have ['0640'] as permissions"),
         ("action: ExecuteBash", "action: [ExecuteBash]", "line 17: step Say: AWSTOE has no action"),
         ("permissions: 0640", "mode: 0640", "the inputs of CreateFile cannot hold mode"),
         (

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from localcloud.imagebuilder.interpreter import StepFailure
 
 if TYPE_CHECKING:
@@ -149,6 +151,86 @@ def test_loops_turn_over_numbers_lists_and_joined_lists(bench: Bench, steps: Ste
 """
     assert bench.run(steps(text)) is None
     assert bench.printed == ["0:5", "1:7", "2:9", "a", "b", "c", "d"]
+
+
+def test_a_list_is_split_at_commas_by_default_and_the_turns_print_into_one_output(bench: Bench, steps: Steps) -> None:
+    text = """      - name: Joined
+        action: ExecuteBash
+        loop: {forEach: {list: 'a,b'}}
+        inputs: {commands: ['echo {{ loop.value }}']}
+      - {name: Both, action: ExecuteBash, inputs: {commands: ['echo "{{ build.Joined.outputs.stdout }}"']}}
+"""
+    assert bench.run(steps(text)) is None
+    assert bench.printed == ["a", "b", "a", "b"]
+
+
+INNER = """schemaVersion: 1.0
+parameters:
+  - Word: {type: string, default: none}
+phases:
+  - name: build
+    steps:
+      - {name: Say, action: ExecuteBash, inputs: {commands: ['echo inner {{ Word }}']}}
+  - name: validate
+    steps:
+      - {name: Fail, action: ExecuteBash, inputs: {commands: ['exit 7']}}
+"""
+OUTER = """      - name: Inner
+        action: ExecuteDocument
+        inputs: {document: '%s', phases: '%s', parameters: [{name: Word, value: given}]}
+      - name: After
+        action: ExecuteBash
+        inputs: {commands: ['echo {{ build.Inner.outputs.executedStepCount }} {{ build.Inner.outputs.status }}']}
+"""
+
+
+@pytest.mark.parametrize("place", ["{folder}/inner.yml", "inner.yml", "s3://bucket/inner.yml", "arn:aws:inner/1.0.0"])
+def test_a_document_runs_another_one(bench: Bench, steps: Steps, tmp_path: Path, place: str) -> None:
+    (tmp_path / "inner.yml").write_text(INNER)
+    bench.objects["s3://bucket/inner.yml"] = INNER.encode()
+    bench.components["arn:aws:inner/1.0.0"] = INNER
+    assert bench.run(steps(OUTER % (place.format(folder=tmp_path), "build"))) is None
+    assert bench.printed == ["inner given", "1 success"]
+
+
+@pytest.mark.parametrize(
+    ("phases", "message"),
+    [("", "step Fail of inner.yml failed: exit code 7"), ("build, test", "inner.yml has no phase test")],
+)
+def test_a_document_inside_another_that_cannot_run_fails_its_step(
+    bench: Bench, steps: Steps, tmp_path: Path, phases: str, message: str
+) -> None:
+    (tmp_path / "inner.yml").write_text(INNER)
+    failure = bench.run(steps(OUTER % ("inner.yml", phases)))
+    assert failure is not None
+    assert (failure.step, failure.message) == ("Inner", message)
+
+
+def test_a_document_that_runs_itself_or_nests_too_deep_is_stopped(bench: Bench, steps: Steps, tmp_path: Path) -> None:
+    def calls(name: str) -> str:
+        return steps(f"      - {{name: Call, action: ExecuteDocument, inputs: {{document: {name}}}}}")
+
+    (tmp_path / "self.yml").write_text(calls("self.yml"))
+    failure = bench.run(calls("self.yml"))
+    assert failure is not None
+    assert failure.message == "self.yml would run itself again"
+    for number in range(3):
+        (tmp_path / f"{number}.yml").write_text(calls(f"{number + 1}.yml"))
+    (tmp_path / "3.yml").write_text(INNER)
+    failure = bench.run(calls("0.yml"))
+    assert failure is not None
+    assert "3.yml is nested too deep" in failure.message
+
+
+@pytest.mark.parametrize(("text", "message"), [(None, "no document"), ("a: 1", "is no component document: line 1")])
+def test_what_is_no_document_cannot_be_run_inside_another(
+    bench: Bench, steps: Steps, tmp_path: Path, text: str | None, message: str
+) -> None:
+    if text is not None:
+        (tmp_path / "inner.yml").write_text(text)
+    failure = bench.run(steps(OUTER % ("inner.yml", "build")))
+    assert failure is not None
+    assert message in failure.message
 
 
 def test_the_commands_of_a_step_are_one_script(bench: Bench, steps: Steps) -> None:
