@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path, PurePosixPath
 
 from contracts.errors import AskedWrongly
 from contracts.event import EventConfig
-from contracts.infra import FolderKit, GitKit, Image
-from imagebuilder import documents, kit
+from contracts.gpu import has_nvidia_gpu
+from contracts.image import PREFIX, SUBMISSION_USER
+from contracts.infra import GitKit, Image
+from imagebuilder import documents, kit_component, own_component
 from imagebuilder.documents import Document
+from imagebuilder.kit_component import Upload
 
-PREFIX = "/opt/rampart"
-"""Where the image keeps kit and environment."""
+MOST_COMPONENTS = 20
+"""What Image Builder takes in one recipe, by an account's default quota."""
 
 _PACKAGES = {
     "venv": ("git", "python3-venv"),
@@ -30,7 +32,11 @@ _PROGRAMS = {"venv": ("python3",), "conda": ("curl", "sha256sum"), "existing": (
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One Image Builder component: `data` is its document, `parameters` are what the recipe gives it."""
+    """One Image Builder component: `data` is its document, `parameters` are what the recipe gives it.
+
+    In a parameter's value `{bucket}` stands for the name of the event's bucket and `{secret:NAME}` for the ARN of one
+    of its secrets: both are known only once they are declared, which is where they are filled in.
+    """
 
     name: str
     version: str
@@ -47,27 +53,33 @@ class Component:
 def components(event: EventConfig) -> tuple[Component, ...]:
     """Give the event's components in the order a recipe must list them.
 
-    Reads the kit's folder, nothing else. Raises KitInvalid where the kit lacks something or does not fit.
+    Reads the kit's folder and the event's own documents, nothing else. Raises KitInvalid where the kit lacks something
+    or is too large, BadDocument for a document of its own that Image Builder would not take.
     """
-    image = event.infra.image
-    values = _values(event)
-    base = _document("base")
-    kit_document = _kit_document(event)
-    environment = _document(f"challenge-environment-{image.environment}")
-    challenge = _document("challenge")
-    return (
-        _component(event, "base", base, values),
-        _component(event, "kit", kit_document, values),
-        _component(event, "environment", environment, values),
-        _component(event, "challenge", challenge, values),
+    chosen = _chosen(event)
+    # known only once all the others are, and so no part of what makes the recipe another one
+    provenance = {
+        "Recipe": _version(event, chosen),
+        "Components": " ".join(f"{each.name}={each.version}" for each in chosen),
+    }
+    writer = _name(event, "challenge")
+    return tuple(
+        replace(each, parameters=each.parameters | provenance) if each.name == writer else each for each in chosen
     )
 
 
 def recipe_version(event: EventConfig) -> str:
     """Give the version of the event's image recipe: another one whenever anything in the recipe changes."""
-    image = event.infra.image
-    parts = [[each.name, each.version, each.parameters] for each in components(event)]
-    return version_of(json.dumps([image.parent_image, image.volume_gib, parts], sort_keys=True))
+    return _version(event, _chosen(event))
+
+
+def uploads(event: EventConfig) -> tuple[Upload, ...]:
+    """Give what must lie in the event's bucket when an image is built, besides documents that are long.
+
+    Raises KitInvalid.
+    """
+    upload = kit_component.of(event).upload
+    return (upload,) if upload else ()
 
 
 def version_of(content: str) -> str:
@@ -75,25 +87,88 @@ def version_of(content: str) -> str:
     return f"1.0.{int(hashlib.sha256(content.encode()).hexdigest()[:7], 16)}"
 
 
+def wants_gpu(event: EventConfig) -> bool:
+    """Tell whether the image gets NVIDIA's driver: as the event file says, else as its instance type needs it."""
+    wanted = event.infra.image.gpu
+    return has_nvidia_gpu(event.worker.instance_type) if wanted is None else wanted
+
+
+def wants_dask(event: EventConfig) -> bool:
+    """Tell whether the image gets Dask; an environment that is there already is not written to unasked."""
+    image = event.infra.image
+    if image.dask is not None:
+        return image.dask
+    return image.environment != "existing" and (event.worker.worker_type == "dask" or event.infra.dask is not None)
+
+
+def _chosen(event: EventConfig) -> list[Component]:
+    """The components without what the recipe tells them of itself."""
+    image = event.infra.image
+    kit = kit_component.of(event)
+    values = _values(event) | kit.values
+    roles: dict[str, Document] = {"base": _document("base")}
+    if image.environment != "existing":
+        roles["python"] = _document(f"python-{image.environment}")
+    if wants_gpu(event):
+        roles["gpu"] = _document("gpu")
+    roles["kit"] = kit.document
+    roles["environment"] = _document(f"challenge-environment-{image.environment}")
+    # before the challenge, which takes the digest of all its data
+    for source, is_wanted in (("s3", image.private_data.s3), ("osf", image.private_data.osf_secret)):
+        if is_wanted:
+            roles[f"private-data-{source}"] = _document(f"private-data-{source}")
+    roles["challenge"] = _document("challenge")
+    if wants_dask(event):
+        roles["dask"] = _document("dask")
+    ours = [_component(event, role, document, values) for role, document in roles.items()]
+    own = [
+        _made(event, f"own-{each.name}", each.data, each.parameters, each.description)
+        for each in own_component.read(image.components)
+    ]
+    # the last two look at all that stands before them
+    ends = [_component(event, role, _document(role), values) for role in ("ramp-test", "hardening")]
+    chosen = [*ours, *own, *ends]
+    if len(chosen) > MOST_COMPONENTS:
+        message = f"the image has {len(chosen)} components, Image Builder takes {MOST_COMPONENTS}"
+        raise AskedWrongly(message, hint="put two documents of infra.image.components into one")
+    return chosen
+
+
+def _version(event: EventConfig, chosen: list[Component]) -> str:
+    image = event.infra.image
+    parts = [[each.name, each.version, each.parameters] for each in chosen]
+    recipe = [image.parent_image, image.volume_gib, image.kms_key, parts]
+    return version_of(json.dumps(recipe, sort_keys=True))
+
+
 def _values(event: EventConfig) -> dict[str, str]:
-    """Give a value for every parameter the documents may declare."""
+    """Give a value for every parameter that our documents declare without a default."""
     image, user = event.infra.image, event.worker.ami_user_name
-    packages, programs = _PACKAGES[image.environment], _PROGRAMS[image.environment]
+    if user == SUBMISSION_USER:
+        message = f"worker.ami_user_name is {user!r}, which is the user without rights that submissions run as"
+        raise AskedWrongly(message, hint="write the AMI's login user: ubuntu or ec2-user")
+    packages, programs = {*_PACKAGES[image.environment]}, {*_PROGRAMS[image.environment]}
+    if isinstance(image.kit, GitKit):
+        packages, programs = {*packages, "git"}, {*programs, "git"}
     values = {
         "User": user,
         "Home": "/root" if user == "root" else f"/home/{user}",
+        "SubmissionUser": SUBMISSION_USER,
+        "RootLogin": "prohibit-password" if user == "root" else "no",
         "Prefix": PREFIX,
         "Problem": event.ramp.problem_name,
         "Environment": _environment(image),
         "QuickTestSubmission": image.quick_test_submission,
+        "Packages": " ".join(sorted({"ca-certificates", "chrony", *packages, *image.packages})),
+        "Programs": " ".join(sorted({"base64", "bash", "gzip", "tar", *programs})),
+        "Updates": "yes" if image.updates else "no",
+        "GpuDriver": image.gpu_driver,
+        "MayInstall": "no" if image.environment == "existing" else "yes",
     }
-    if isinstance(image.kit, GitKit):
-        packages, programs = (*packages, "git"), (*programs, "git")
-        values |= {"KitUrl": image.kit.git, "KitRef": image.kit.ref}
-    values["Packages"] = " ".join(sorted({"ca-certificates", *packages}))
-    values["Programs"] = " ".join(sorted({"base64", "bash", "gzip", "tar", *programs}))
-    for name, value in values.items():
-        _refuse_unquotable(name, value)
+    if image.private_data.s3:
+        values["DataUri"] = image.private_data.s3
+    if image.private_data.osf_secret:
+        values["LoginArn"] = f"{{secret:{image.private_data.osf_secret}}}"
     return values
 
 
@@ -104,36 +179,29 @@ def _environment(image: Image) -> str:
     return str(path.relative_to(PREFIX)) if is_ours else image.prefix
 
 
-def _refuse_unquotable(name: str, value: str) -> None:
-    """The documents put values between single quotes of a shell script."""
-    if re.search(r"['\x00-\x1f\x7f]|\{\{", value) or value.startswith("-") or not value:
-        hint = "no quotes, line ends or double braces, not empty, not beginning with a dash"
-        raise AskedWrongly(f"the image's value for {name} cannot be used: {value!r}", hint=hint)
-
-
 def _document(name: str) -> Document:
     source = resources.files("imagebuilder") / "components" / f"{name}.yml"
     return documents.parse(source.read_bytes(), Path(f"{name}.yml"))
 
 
-def _kit_document(event: EventConfig) -> Document:
-    image = event.infra.image
-    if not isinstance(image.kit, FolderKit):
-        return _document("challenge-kit-git")
-    packed = kit.pack(image.kit.folder, data_dir=event.ramp.data_dir, submission=image.quick_test_submission)
-    document = _document("challenge-kit-folder")
-    document = documents.with_constant(document, "KitArchive", base64.b64encode(packed.archive).decode())
-    document = documents.with_constant(document, "KitDigest", packed.digest)
-    kit.refuse_too_large(image.kit.folder, len(documents.render(document)), documents.MOST_CHARACTERS)
-    return document
-
-
 def _component(event: EventConfig, role: str, document: Document, values: Mapping[str, str]) -> Component:
-    data = documents.render(document)
-    return Component(
-        name=f"rampart-{event.name}-{role}",
-        version=version_of(data),
-        data=data,
-        parameters={parameter.name: values[parameter.name] for parameter in document.parameters},
-        description=document.description or role,
-    )
+    """Make a component of ours: what its document declares and `values` does not hold has a default."""
+    parameters = {each.name: values[each.name] for each in document.parameters if each.name in values}
+    for name, value in parameters.items():
+        _refuse_unquotable(name, value)
+    return _made(event, role, documents.render(document), parameters, document.description or role)
+
+
+def _refuse_unquotable(name: str, value: str) -> None:
+    """Our documents put values between single quotes of a shell script."""
+    if re.search(r"['\x00-\x1f\x7f]|\{\{", value) or value.startswith("-") or not value:
+        hint = "no quotes, line ends or double braces, not empty, not beginning with a dash"
+        raise AskedWrongly(f"the image's value for {name} cannot be used: {value!r}", hint=hint)
+
+
+def _made(event: EventConfig, role: str, data: str, parameters: Mapping[str, str], description: str) -> Component:
+    return Component(_name(event, role), version_of(data), data, dict(parameters), description)
+
+
+def _name(event: EventConfig, role: str) -> str:
+    return f"rampart-{event.name}-{role}"

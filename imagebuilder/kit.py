@@ -12,11 +12,14 @@ from pathlib import Path, PurePosixPath
 
 from contracts.errors import KitInvalid
 
-REQUIREMENT_FILES = ("requirements.txt", "extra_libraries.txt", "environment.yml")
+REQUIREMENT_FILES = ("requirements.txt", "extra_libraries.txt", "environment.yml", "ami_environment.yml")
 _LARGEST_BYTES = 64 * 2**20
-"""A kit above this is not even compressed to see whether it fits: nothing of the kind ever does."""
+"""A kit above this is not copied with every deployment, even where the bucket would take it."""
 
-_TOO_LARGE_HINT = "give it as a repository, infra.image.kit: {git: <url>, ref: <commit>}, or make its data smaller"
+_TOO_LARGE_HINT = (
+    "give it as a repository, infra.image.kit: {git: <url>, ref: <commit>}, "
+    "as an archive in a bucket, infra.image.kit: {s3: <address>, sha256: <checksum>}, or its data by private_data"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,6 @@ def pack(kit_dir: Path, *, data_dir: Path, submission: str) -> PackedKit:
             _add(archive, name, files[name].read_bytes())
     content = buffer.getvalue()
     return PackedKit(gzip.compress(content, compresslevel=9, mtime=0), hashlib.sha256(content).hexdigest())
-
-
-def refuse_too_large(kit_dir: Path, characters: int, most: int) -> None:
-    """Raise KitInvalid where the document that carries the kit is longer than Image Builder takes."""
-    if characters > most:
-        message = f"the kit {kit_dir} is too large for an image component: {characters} of {most} characters"
-        raise KitInvalid(message, hint=_TOO_LARGE_HINT)
 
 
 def _files(kit_dir: Path, data_dir: Path, submission: str) -> dict[str, Path]:

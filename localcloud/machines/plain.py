@@ -39,6 +39,7 @@ class PlainMachine:
         self.own = folder / "own"
         self.home = str(self.own / "home")
         self.on_destroy: Callable[[], None] = lambda: None
+        self.has_own_system = False
         self._plan = plan
         self._runs = True
 
@@ -61,7 +62,7 @@ class PlainMachine:
         return Spawn(command, inside, self.home)
 
     def document_parameters(self) -> dict[str, str]:
-        return {"Home": self.home, "Prefix": str(self.own / "prefix")}
+        return {"Home": self.home, "Prefix": str(self.own / "prefix"), "Etc": str(self.own / "etc")}
 
     def write_file(self, path: str, data: bytes, *, mode: int, owner: str) -> None:
         del owner  # everything belongs to who runs the cloud

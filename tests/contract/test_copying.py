@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ import pytest
 import sqlalchemy
 
 from contracts.errors import AskedWrongly, UnknownName
-from runner.store import Catalogue, Database, SqlStore, copy_event, own_tables, tables
+from contracts.image import ImageRecord, ImageStatus
+from runner.store import Catalogue, Database, ImageRecords, SqlStore, copy_event, own_tables, tables
 from tests.contract import store_fixtures
 from tests.contract.store_fixtures import KIT, Bench, OpenDatabase, failed, scored
 
 pytestmark = store_fixtures.NEEDS_POSTGRESQL
 
 _NUMBERS = itertools.count(1)
+IMAGE = ImageRecord("ami-1", "iris-backend 1", datetime(2026, 11, 20, tzinfo=UTC), ImageStatus.VERIFIED, build_s=60.0)
 
 
 @pytest.fixture
@@ -37,6 +39,9 @@ def source(tmp_path: Path, open_database: OpenDatabase) -> Iterator[Bench]:
         with database_of(bench).writing() as connection:
             connection.execute(sqlalchemy.insert(own_tables.holds).values(submission_id=4, reason="no host", **since))
             connection.execute(sqlalchemy.insert(own_tables.event_states).values(event="iris", organiser_errors=2))
+        images = ImageRecords(database_of(bench))
+        images.hold("iris", "ami-1")
+        images.put("iris", IMAGE)
         yield bench
 
 
@@ -89,6 +94,8 @@ def test_an_empty_database_gets_every_row_as_it_was_and_the_source_keeps_them(
     assert content(database_of(source)) == before
     assert counts == {name: len(rows) for name, rows in before.items()}
     assert (counts["submissions"], counts["rampart_runs"], counts["rampart_holds"]) == (4, 3, 1)
+    images = ImageRecords(target)
+    assert (images.held("iris"), images.all("iris")) == ("ami-1", (IMAGE,))
 
 
 def test_the_event_goes_on_in_the_new_database(source: Bench, new_target: Callable[[], Database]) -> None:

@@ -119,7 +119,7 @@ def test_a_started_job_is_in_training(bench: Bench) -> None:
     submission_id = bench.submit("one")
     bench.store.training_started(launched(bench.claim()))
     assert bench.row(submission_id).state == "training"
-    assert bench.row(submission_id).host_id == "i-1"
+    assert (bench.row(submission_id).host_id, bench.row(submission_id).image_id) == ("i-1", "ami-1")
 
 
 def test_scores_are_on_the_leaderboard(bench: Bench) -> None:
@@ -129,6 +129,7 @@ def test_scores_are_on_the_leaderboard(bench: Bench) -> None:
     assert (row.team, row.submission, row.submission_id) == ("red", "one", submission_id)
     assert (row.valid, row.test) == ({"acc": 0.75, "nll": 0.5}, {"acc": 0.25, "nll": 0.4})
     assert (row.train_time_s, row.valid_time_s, row.test_time_s) == (2.0, 0.1, 0.2)
+    assert row.image_id == "ami-1"
     shown = bench.row(submission_id)
     assert (shown.state, shown.stage, shown.peak_memory_bytes) == ("scored", "scored", 64 * 2**20)
     assert shown.ended_at is not None

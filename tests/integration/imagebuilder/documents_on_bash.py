@@ -1,4 +1,7 @@
-"""Run component documents with bash in a folder, as a build does on an instance."""
+"""Run component documents with bash in a folder, as a build does on an instance.
+
+A bucket is a folder: what S3Download fetches from `s3://name/key` lies in `Bench.bucket` under `name/key`.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,14 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
         self.prefix = folder / "prefix"
+        self.etc = folder / "etc"
+        self.bucket = folder / "bucket"
         self.programs = folder / "programs"
         for path in (self.home, self.programs):
             path.mkdir(parents=True)
         self.stand_in("sudo", _SUDO)
-        self.stand_in("apt-get", _RECORDER)
+        for name in ("apt-get", "useradd", "usermod"):
+            self.stand_in(name, _RECORDER)
         self.environment = {
             "PATH": f"{self.programs}:{os.defpath}",
             "HOME": str(self.home),
@@ -52,17 +58,35 @@ class Bench:
     def run(self, components: Iterable[Component], phase: str) -> str:
         """Run one phase of every component in order; raises CalledProcessError with the output at the first failure."""
         output = []
+        own = {"Home": str(self.home), "Prefix": str(self.prefix), "Etc": str(self.etc)}
         for component in components:
             document = documents.parse(component.data, Path(component.name))
-            own = {"Home": str(self.home), "Prefix": str(self.prefix)}
-            values = {name: own.get(name, value) for name, value in component.parameters.items()}
+            declared = {parameter.name for parameter in document.parameters}
+            values = component.parameters | {name: own[name] for name in own.keys() & declared}
             steps = documents.fill(document, values).phase(phase)
-            for step in steps.steps if steps else ():
-                assert isinstance(step.inputs, dict)
-                commands = step.inputs["commands"]
-                assert isinstance(commands, list)
-                output.append(self.bash("\n".join(map(str, commands))))
+            output += [self._step(step) for step in (steps.steps if steps else ())]
         return "".join(output)
+
+    def _step(self, step: documents.Step) -> str:
+        if step.action == "S3Download":
+            assert isinstance(step.inputs, list)
+            for entry in step.inputs:
+                assert isinstance(entry, dict)
+                self._download(str(entry["source"]), str(entry["destination"]))
+            return ""
+        assert isinstance(step.inputs, dict)
+        commands = step.inputs["commands"]
+        assert isinstance(commands, list)
+        return self.bash("\n".join(map(str, commands)))
+
+    def _download(self, source: str, destination: str) -> None:
+        """One object to a file, or all below a prefix, which ends in `*`, to a folder."""
+        place = self.bucket / source.removeprefix("s3://").removesuffix("*")
+        if source.endswith("*"):
+            shutil.copytree(place, destination, dirs_exist_ok=True)
+        else:
+            Path(destination).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(place, destination)
 
     def bash(self, script: str) -> str:
         """Run one script and give all it printed."""

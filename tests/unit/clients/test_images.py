@@ -118,16 +118,68 @@ def test_an_id_of_no_image_is_no_image(session: StubbedSession, code: str) -> No
     assert base_image(session, "ami-1") is None
 
 
+def test_an_image_that_anybody_may_launch_is_read_as_such(session: StubbedSession) -> None:
+    session.stub.add_response("describe_images", {"Images": [described("ami-1", Public=True)]})
+    (image,) = Images(session).tagged({"rampart:event": "iris"})
+    assert image.is_public
+
+
+def test_what_others_share_with_this_account_is_told_with_its_owner(session: StubbedSession) -> None:
+    answer = {"Images": [described("ami-1", OwnerId="111122223333")]}
+    session.stub.add_response("describe_images", answer, {"ExecutableUsers": ["self"]})
+    ((owner, image),) = Images(session).shared_with_us()
+    assert (owner, image.image_id, image.name) == ("111122223333", "ami-1", "iris")
+
+
+def test_of_snapshots_those_that_anybody_may_read_are_told_and_one_that_is_gone_is_nobodys(
+    session: StubbedSession,
+) -> None:
+    readers = {"snap-1": [{"UserId": "111122223333"}], "snap-2": [{"Group": "all"}]}
+    for one, permissions in readers.items():
+        query = {"SnapshotId": one, "Attribute": "createVolumePermission"}
+        session.stub.add_response("describe_snapshot_attribute", {"CreateVolumePermissions": permissions}, query)
+    session.stub.add_client_error("describe_snapshot_attribute", "InvalidSnapshot.NotFound")
+    assert Images(session).public_snapshots(["snap-1", "snap-2", "snap-3"]) == ("snap-2",)
+
+
+def test_those_who_may_launch_an_image_are_told_whatever_names_them(session: StubbedSession) -> None:
+    permissions = [{"UserId": "111122223333"}, {"Group": "all"}, {"OrganizationArn": "arn:aws:organizations::1:o"}]
+    query = {"ImageId": "ami-1", "Attribute": "launchPermission"}
+    session.stub.add_response("describe_image_attribute", {"LaunchPermissions": permissions}, query)
+    assert Images(session).launchers("ami-1") == ("111122223333", "all", "arn:aws:organizations::1:o")
+
+
+def test_tags_are_taken_off_by_their_names(session: StubbedSession) -> None:
+    query = {"Resources": ["ami-1"], "Tags": [{"Key": "rampart:keep"}, {"Key": "rampart:held-by"}]}
+    session.stub.add_response("delete_tags", {}, query)
+    Images(session).untag("ami-1", ("rampart:keep", "rampart:held-by"))
+
+
 def test_no_other_file_of_the_product_lists_images() -> None:
-    root = Path(clients.__file__).parents[1]
-    files = [
-        path for package in ("clients", "imagebuilder", "infra", "runner") for path in (root / package).rglob("*.py")
-    ]
-    asking = [
+    asking = {
         path.name
-        for path in files
-        for node in ast.walk(ast.parse(path.read_text()))
+        for path, node in _nodes()
         if isinstance(node, ast.Constant | ast.Attribute)
         and "describe_images" in {getattr(node, "attr", None), getattr(node, "value", None)}
+    }
+    assert asking == {"images.py"}
+
+
+def test_no_question_for_images_by_name_or_tag_leaves_open_whose_they_are() -> None:
+    calls = [
+        {keyword.arg for keyword in node.keywords}
+        for path, node in _nodes()
+        if path.name == "images.py" and isinstance(node, ast.Call) and "describe_images" in ast.unparse(node.func)
     ]
-    assert set(asking) == {"images.py"}
+    asked = [call for call in calls if call]  # get_paginator("describe_images") is no question yet
+    assert len(asked) == 3
+    assert all(call & {"Owners", "ImageIds", "ExecutableUsers"} for call in asked)
+    assert not any("Filters" in call for call in asked if "Owners" not in call)
+
+
+def _nodes() -> Iterator[tuple[Path, ast.AST]]:
+    root = Path(clients.__file__).parents[1]
+    for package in ("clients", "imagebuilder", "infra", "runner", "tasks"):
+        for path in (root / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                yield path, node

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 
 from clients.aws.pipelines import Pipelines
 from contracts.errors import CloudError
-from contracts.image import BuildState, BuildStep, ImageBuild, LogPage
+from contracts.image import BuildState, BuildStep, ComponentFailure, ImageBuild, LogPage
 
 PIPELINE = "arn:aws:imagebuilder:eu-west-3:123456789012:image-pipeline/iris"
 ARN = "arn:aws:imagebuilder:eu-west-3:123456789012:image/iris/1.0.7/2"
@@ -93,6 +93,43 @@ def test_a_build_is_started_with_its_token_and_as_its_pipelines_owners(
 def test_a_running_build_is_read_with_the_place_of_its_log(session: StubbedSession) -> None:
     session.builder.add_response("get_image", image("BUILDING"), {"imageBuildVersionArn": ARN})
     assert Pipelines(session).status(ARN) == BUILD
+
+
+def test_the_components_failure_is_read_as_image_builder_tells_it(session: StubbedSession) -> None:
+    failure = {
+        "componentArn": "arn:aws:imagebuilder:eu-west-3:123456789012:component/rampart-iris-kit-1/1.0.7/1",
+        "phaseName": "build",
+        "stepName": "FetchKit",
+        "action": "ExecuteBash",
+        "errorMessage": "exit code 128",
+    }
+    state = {"status": "FAILED", "reason": "it failed", "failureContext": {"componentFailure": failure}}
+    session.builder.add_response("get_image", image("FAILED", state=state))
+    build = Pipelines(session).status(ARN)
+    assert build.failure == ComponentFailure("rampart-iris-kit-1", "build", "FetchKit")
+    assert (build.state, build.reason) == (BuildState.FAILED, "it failed")
+
+
+def test_the_builds_of_a_pipeline_that_are_under_way_are_given_oldest_first(session: StubbedSession) -> None:
+    def summary(number: int, status: str, minute: int) -> dict[str, Any]:
+        arn = f"{ARN.rsplit('/', 1)[0]}/{number}"
+        created = f"2026-11-20T00:{minute:02}:00.000Z"
+        return {"arn": arn, "name": "Iris", "dateCreated": created, "state": {"status": status}}
+
+    pages = [
+        [summary(1, "AVAILABLE", 0), summary(4, "TESTING", 9)],
+        [summary(3, "PENDING", 9), summary(2, "FAILED", 1)],
+    ]
+    session.builder.add_response(
+        "list_image_pipeline_images", {"imageSummaryList": pages[0], "nextToken": "t"}, {"imagePipelineArn": PIPELINE}
+    )
+    session.builder.add_response(
+        "list_image_pipeline_images",
+        {"imageSummaryList": pages[1]},
+        {"imagePipelineArn": PIPELINE, "nextToken": "t"},
+    )
+    found = Pipelines(session).under_way(PIPELINE)
+    assert [build.build_arn[-1] for build in found] == ["3", "4"]
 
 
 def test_of_the_images_made_that_of_the_own_region_counts(session: StubbedSession) -> None:

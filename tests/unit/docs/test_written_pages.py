@@ -12,7 +12,11 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 @pytest.mark.parametrize(
     ("script", "page"),
-    [("how-to/make_costs.py", "how-to/costs.md"), ("reference/make_infra.py", "reference/infra.md")],
+    [
+        ("how-to/make_costs.py", "how-to/costs.md"),
+        ("reference/make_infra.py", "reference/infra.md"),
+        ("reference/make_lint.py", "reference/lint.md"),
+    ],
 )
 def test_a_written_page_is_up_to_date(script: str, page: str) -> None:
     made = runpy.run_path(str(DOCS / script))["page"]()

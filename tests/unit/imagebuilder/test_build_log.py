@@ -71,3 +71,28 @@ def test_what_a_script_prints_is_never_taken_for_the_log_itself() -> None:
 
 def test_times_and_levels_before_the_words_do_not_matter() -> None:
     assert read(*(f"2026-11-20 10:00:00 Info {line}" for line in INSTALLED)).here == INSTALL
+
+
+def test_the_failed_steps_exit_code_is_kept() -> None:
+    assert read(*INSTALLED, *TRIED, *BROKEN).exit_code == 3
+    assert (
+        read(*TRIED, "ExecuteBash: FAILED EXECUTION", "Step Try it failed: timed out after 1 seconds").exit_code is None
+    )
+    assert read(*INSTALLED).exit_code is None
+
+
+def test_of_several_failures_the_one_counts_that_the_service_blames() -> None:
+    ignored = ["Document " + ARN.format("base"), "Phase build", "Step Install", "Stderr: never mind", "ExitCode 9"]
+    log = read(*ignored, *TRIED, "Stderr: oh", *BROKEN)
+    assert (log.failed, log.exit_code) == (INSTALL, 9)
+    log.blame(TRY)
+    assert (log.failed, log.exit_code) == (TRY, 3)
+    assert "Stderr: oh" in log.tail
+    assert "Stderr: never mind" not in log.tail
+
+
+def test_a_blamed_step_that_the_log_does_not_show_yet_is_shown_by_the_logs_end() -> None:
+    log = read(*INSTALLED)
+    log.blame(TRY)
+    assert not log.shows_failure_of(TRY)
+    assert (log.failed, log.exit_code, log.tail) == (TRY, None, tuple(INSTALLED))

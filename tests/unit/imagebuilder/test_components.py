@@ -20,13 +20,14 @@ def document(request: pytest.FixtureRequest) -> documents.Document:
 
 def scripts(document: documents.Document) -> list[str]:
     found: list[str] = []
-    for phase in document.phases:
-        for step in phase.steps:
-            assert step.action == "ExecuteBash"
-            assert isinstance(step.inputs, dict)
-            commands = step.inputs["commands"]
-            assert isinstance(commands, list)
-            found.extend(str(command) for command in commands)
+    for step in (step for phase in document.phases for step in phase.steps):
+        if step.action == "S3Download":
+            continue
+        assert step.action == "ExecuteBash"
+        assert isinstance(step.inputs, dict)
+        commands = step.inputs["commands"]
+        assert isinstance(commands, list)
+        found.extend(str(command) for command in commands)
     return found
 
 
@@ -36,8 +37,9 @@ def outside_single_quotes(script: str) -> str:
     return re.sub(f"{comment}|{single}|({double})", lambda found: found[1] or "", script)
 
 
-def test_what_a_component_installs_it_proves_in_all_three_phases(document: documents.Document) -> None:
-    assert [phase.name for phase in document.phases] == ["build", "validate", "test"]
+def test_what_a_component_installs_it_proves_on_both_instances(document: documents.Document) -> None:
+    phases = [phase.name for phase in document.phases]
+    assert phases == (["validate", "test"] if document.name == "ramp-test" else ["build", "validate", "test"])
 
 
 def test_every_step_has_a_timeout_of_its_own(document: documents.Document) -> None:
@@ -59,7 +61,19 @@ def test_no_parameter_is_named_like_a_secret(document: documents.Document) -> No
     assert not [name for name in names if re.search("password|secret|token|credential", name, re.IGNORECASE)]
 
 
-def test_no_script_asks_a_question_or_opens_a_port(document: documents.Document) -> None:
+def test_no_script_asks_a_question_or_a_password(document: documents.Document) -> None:
     for script in scripts(document):
         assert "apt-get install" not in script or " -y" in script
-        assert "sudo" not in script.replace("sudo -n ", "")
+        # as the first word of a command: where it is a group's name or a message's word it is none
+        assert not re.search(r"(?m)(^|[|;&(]|\b(if|then|do|until))\s*sudo (?!-n )", script)
+
+
+def test_the_test_phase_of_every_component_needs_no_network(document: documents.Document) -> None:
+    last = document.phase("test")
+    assert last is not None
+    for script in scripts(documents.Document((last,))):
+        assert not re.search(r"apt-get|curl|pip install|git (fetch|clone)|conda env|secretsmanager", script)
+
+
+def test_a_file_is_the_component_of_its_name(document: documents.Document) -> None:
+    assert document.name in {path.stem for path in FILES}

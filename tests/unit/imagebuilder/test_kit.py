@@ -65,3 +65,11 @@ def test_a_huge_kit_is_refused_without_being_read(kit_dir: Path, tmp_path: Path)
         file.truncate(65 * 2**20)
     with pytest.raises(KitInvalid, match="MiB"):
         kit.pack(kit_dir, data_dir=tmp_path, submission="starting_kit")
+
+
+def test_every_list_of_requirements_goes_along(kit_dir: Path, tmp_path: Path) -> None:
+    lists = ["ami_environment.yml", "environment.yml", "extra_libraries.txt", "requirements.txt"]
+    for name in lists:
+        (kit_dir / name).write_text("")
+    found = names(kit.pack(kit_dir, data_dir=tmp_path, submission="starting_kit"))
+    assert [name for name in found if name in lists] == lists

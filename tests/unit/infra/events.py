@@ -35,6 +35,20 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "ways-out": {"host_egress": [{"cidr": "198.51.100.0/24"}, {"cidr": "192.0.2.0/24", "port": 8443}]},
     "several-types": {"instance_types": ["c7i.large", "m7i.large"]},
     "scheduled-image": {"image": {"schedule": "cron(0 3 ? * MON *)", "keep": 5}},
+    "image-from-buckets": {
+        "image": {
+            "kit": {"s3": "s3://challenges/iris-kit.tar.gz", "sha256": 64 * "a"},
+            "private_data": {"s3": "s3://challenges/iris/private/"},
+            "gpu": True,
+            "dask": True,
+            "share_with": ["444455556666"],
+            "kms_key": "arn:aws:kms:eu-west-3:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        }
+    },
+    "image-with-login": {
+        "secrets": {"osf": "login of the data's owner"},
+        "image": {"private_data": {"osf_secret": "osf"}},
+    },
     "spot-fleet": {"fleet": {"valid_until": _END, "target": 2}},
     "fleet-on-demand": {"fleet": {"valid_until": _END, "spot": False, "target": 1}},
     "fleet-by-requirements": {"fleet": {"valid_until": _END, "requirements": {"vcpu_min": 4, "gpus_min": 1}}},

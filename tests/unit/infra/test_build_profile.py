@@ -24,8 +24,11 @@ def _profile(
     secrets: Sequence[str] = (),
     boundary: str | None = None,
     region: str = "eu-west-3",
+    elsewhere: Sequence[str] = (),
+    kms_key: str | None = None,
 ) -> Recording:
-    args = BuildProfileArgs(bucket, secrets, region, boundary, Labels(event="iris", stack="iris"))
+    labels = Labels(event="iris", stack="iris")
+    args = BuildProfileArgs(bucket, secrets, elsewhere, kms_key, region, boundary, labels)
 
     def declare() -> dict[str, Any]:
         made = BuildProfile("profile", args)
@@ -35,8 +38,7 @@ def _profile(
 
 
 def _statement(recording: Recording, name: str) -> dict[str, Any]:
-    (statement,) = json.loads(recording.named(name).inputs["policy"])["Statement"]
-    return dict(statement)
+    return dict(json.loads(recording.named(name).inputs["policy"])["Statement"][0])
 
 
 def test_a_plain_build_has_what_aws_says_every_build_needs_and_no_more() -> None:
@@ -71,6 +73,14 @@ def test_the_bucket_and_exactly_the_events_secrets_may_be_read_each_by_a_policy_
     assert bucket["Resource"] == [f"{BUCKET}/components/*", f"{BUCKET}/data/*"]
     assert (secrets["Action"], secrets["Resource"]) == ("secretsmanager:GetSecretValue", sorted(SECRETS))
     assert {each.inputs["role"] for each in recording.of(":RolePolicy")} == {"rampart-iris-image-build"}
+
+
+def test_other_buckets_are_read_where_the_event_says_so_by_a_policy_of_its_own() -> None:
+    recording = _profile(elsewhere=["s3://challenges/iris/private/"])
+
+    (policy,) = recording.of(":RolePolicy")
+    assert policy.name == "rampart-iris-image-build-read-elsewhere"
+    assert _statement(recording, policy.name)["Resource"] == "arn:aws:s3:::challenges/iris/private/*"
 
 
 def test_a_boundary_bounds_the_role() -> None:

@@ -23,8 +23,8 @@ def test_all_connections_of_the_vpc_are_logged_where_they_are_kept_for_the_days_
     recording = _flow_logs()
     group, log = recording.only(":LogGroup").inputs, recording.only(":FlowLog").inputs
 
-    assert (group["name"], group["retentionInDays"]) == ("/rampart/iris/flow-logs", 30)
-    assert recording.outputs["log_group"] == group["name"]
+    assert (group["namePrefix"], group["retentionInDays"]) == ("/rampart/iris/flow-logs-", 30)
+    assert recording.outputs["log_group"] == "rampart-iris-flow-logs"
     assert (log["vpcId"], log["trafficType"]) == ("vpc-1", "ALL")
     assert log["logDestination"] == "arn:aws:test:::rampart-iris-flow-logs"
     assert log["iamRoleArn"] == "arn:aws:test:::rampart-iris-flow-logs-writer"

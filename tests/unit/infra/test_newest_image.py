@@ -26,7 +26,7 @@ def _asked(event: EventConfig, ids: list[str]) -> tuple[str | None, Recording]:
     return found[0], recording
 
 
-def test_the_newest_tested_image_of_the_stack_is_known_while_the_program_runs(make_event: MakeEvent) -> None:
+def test_the_newest_verified_image_of_the_stack_is_known_while_the_program_runs(make_event: MakeEvent) -> None:
     image, recording = _asked(make_event(), ["ami-new", "ami-old"])
 
     assert image == "ami-new"
@@ -35,7 +35,7 @@ def test_the_newest_tested_image_of_the_stack_is_known_while_the_program_runs(ma
     assert not lookup.inputs["sortAscending"]
     assert {each["name"]: each["values"] for each in lookup.inputs["filters"]} == {
         "tag:rampart:stack": ["stack"],
-        "tag:rampart:status": ["tested"],
+        "tag:rampart:status": ["verified"],
         "state": ["available"],
     }
 

@@ -12,11 +12,14 @@ from infra import policies
 
 BUCKET = "arn:aws:s3:::rampart-iris-bucket-1234567"
 SECRET = "arn:aws:secretsmanager:eu-west-3:111122223333:secret:rampart-iris-secret-osf-1234567-AbCdEf"
+KIT, PRIVATE = "s3://challenges/iris-kit.tar.gz", "s3://challenges/iris/private/"
+KEY = "arn:aws:kms:eu-west-3:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 FILES = "arn:aws:elasticfilesystem:eu-west-3:111122223333:file-system/fs-1"
 DOOR = "arn:aws:elasticfilesystem:eu-west-3:111122223333:access-point/fsap-1"
 
 DOCUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "reads_bucket": lambda: policies.reads_bucket(BUCKET),
+    "reads_elsewhere": lambda: policies.reads_elsewhere("eu-west-3", [KIT, PRIVATE], KEY),
     "reads_secrets": lambda: policies.reads_secrets([SECRET]),
     "tls_only_bucket": lambda: policies.tls_only_bucket(BUCKET),
     "tls_only_file_system": lambda: policies.tls_only_file_system(FILES, DOOR),
@@ -55,10 +58,29 @@ def test_a_document_fits_where_it_is_attached(name: str) -> None:
 
 
 def test_builds_read_data_and_documents_of_the_bucket_and_nothing_else_of_it() -> None:
-    (statement,) = policies.reads_bucket(BUCKET)["Statement"]
+    read, listed = policies.reads_bucket(BUCKET)["Statement"]
 
-    assert statement["Action"] == "s3:GetObject"
-    assert statement["Resource"] == [f"{BUCKET}/components/*", f"{BUCKET}/data/*"]
+    assert read["Action"] == "s3:GetObject"
+    assert read["Resource"] == [f"{BUCKET}/components/*", f"{BUCKET}/data/*"]
+    assert (listed["Action"], listed["Resource"]) == ("s3:ListBucket", BUCKET)
+    assert listed["Condition"] == {"StringLike": {"s3:prefix": ["components/*", "data/*"]}}
+
+
+def test_builds_read_one_object_or_one_folder_of_another_bucket_and_nothing_beside_it() -> None:
+    kit, kit_listed, data, data_listed = policies.reads_elsewhere("cn-north-1", [PRIVATE, KIT], None)["Statement"]
+
+    assert kit["Resource"] == "arn:aws-cn:s3:::challenges/iris-kit.tar.gz"
+    assert data["Resource"] == "arn:aws-cn:s3:::challenges/iris/private/*"
+    assert kit["Action"] == data["Action"] == "s3:GetObject"
+    prefixes = [each["Condition"]["StringLike"]["s3:prefix"] for each in (kit_listed, data_listed)]
+    assert prefixes == [["iris-kit.tar.gz"], ["iris/private/*"]]
+
+
+def test_what_is_stored_encrypted_is_decrypted_through_s3_alone() -> None:
+    *_, decrypts = policies.reads_elsewhere("eu-west-3", [KIT], KEY)["Statement"]
+
+    assert (decrypts["Action"], decrypts["Resource"]) == ("kms:Decrypt", KEY)
+    assert decrypts["Condition"] == {"StringEquals": {"kms:ViaService": "s3.eu-west-3.amazonaws.com"}}
 
 
 def test_a_bucket_refuses_everybody_what_comes_in_the_clear() -> None:
@@ -88,6 +110,7 @@ def test_only_what_image_builder_made_for_the_stack_is_deleted() -> None:
         "aws:ResourceTag/CreatedBy": "EC2 Image Builder",
         "aws:ResourceTag/rampart:stack": "Iris",
     }
+    assert amis["Condition"]["StringNotEquals"] == {"aws:ResourceTag/rampart:status": "verified"}
     assert amis["Resource"] == "arn:aws-cn:ec2:cn-north-1::image/*"
     assert snapshots["Resource"] == "arn:aws-cn:ec2:cn-north-1::snapshot/*"
     assert snapshots["Condition"]["StringEquals"] == {"aws:ResourceTag/CreatedBy": "EC2 Image Builder"}

@@ -74,7 +74,7 @@ OF_EVERY_EVENT = {
     "RolePolicyAttachment": 2,
     "InstanceProfile": 1,
     "LogGroup": 1,
-    "Component": 4,
+    "Component": 7,
     "ImageRecipe": 1,
     "InfrastructureConfiguration": 1,
     "DistributionConfiguration": 1,
@@ -95,7 +95,7 @@ BESIDES: dict[str, dict[str, int]] = {
         **{"Bucket": 1, "BucketPublicAccessBlock": 1, "BucketOwnershipControls": 1, "BucketVersioning": 1},
         **{"BucketServerSideEncryptionConfiguration": 1, "BucketLifecycleConfiguration": 1, "BucketPolicy": 1},
         **{"FileSystem": 1, "MountTarget": 2, "AccessPoint": 1, "FileSystemPolicy": 1, "Secret": 1, "RolePolicy": 2},
-        **{"Instance": 1, "LaunchTemplate": 2, "Fleet": 1, "LifecyclePolicy": 1},
+        **{"Instance": 1, "LaunchTemplate": 2, "Fleet": 1, "LifecyclePolicy": 1, "Component": 1},
         **{"EventRule": 1, "EventTarget": 1, "Queue": 1, "QueuePolicy": 1},
         # all its machines, scheduler, workers, files
         "SecurityGroup": 4,
@@ -150,6 +150,33 @@ def test_the_outputs_are_those_the_house_reads_and_hold_no_secret(recorded: OfOp
         assert (outputs.stack, outputs.event, outputs.region) == ("iris", "iris", "eu-west-3")
         assert SECRET not in json.dumps(recorded(option).outputs)
         assert "None" not in outputs.model_dump_json()
+
+
+def test_who_builds_is_told_the_recipe_that_is_deployed_and_the_profile_that_builders_take(
+    recorded: OfOption, folder: Path
+) -> None:
+    recording = recorded("nothing")
+    event = event_with(OPTIONS["nothing"], folder / "nothing")
+
+    assert recording.outputs["recipe_version"] == catalogue.recipe_version(event)
+    assert recording.outputs["recipe_version"] == recording.only(":ImageRecipe").inputs["version"]
+    assert recording.outputs["build_profile_name"] == "rampart-iris-image-build"
+
+
+def test_private_data_is_found_by_the_build_alone(recorded: OfOption) -> None:
+    stored = recorded("image-from-buckets")
+    policy = stored.named("rampart-iris-image-build-read-elsewhere").inputs["policy"]
+    assert "arn:aws:s3:::challenges/iris/private/*" in policy
+    assert "arn:aws:s3:::challenges/iris-kit.tar.gz" in policy
+
+    asked = recorded("image-with-login")
+    given = [
+        parameter["value"]
+        for step in asked.only(":ImageRecipe").inputs["components"]
+        for parameter in step.get("parameters", [])
+    ]
+    assert "arn:aws:test:::rampart-iris-secret-osf" in given
+    assert not [value for value in given if "{secret" in value or "{bucket" in value]
 
 
 def test_every_resource_is_on_the_list_of_what_is_declared(recorded: OfOption) -> None:

@@ -51,8 +51,19 @@ def test_an_ami_name_is_one_that_image_builder_makes() -> None:
 def test_only_images_are_tagged_as_tested() -> None:
     labels = Labels(event="iris", stack="iris")
 
-    assert labels.tested_image()["rampart:status"] == "tested"
-    assert "rampart:status" not in labels.resource("x") | labels.instance("x")
+    assert labels.tested_image("1.0.7")["rampart:status"] == "tested"
+    assert "rampart:status" not in labels.resource("x") | labels.instance("x") | labels.built_image("1.0.7")
+
+
+def test_an_image_knows_its_recipe_from_the_first_moment_on() -> None:
+    labels = Labels(event="iris", stack="iris")
+
+    assert labels.built_image("1.0.7") == {
+        "rampart:event": "iris",
+        "rampart:stack": "iris",
+        "rampart:recipe": "1.0.7",
+    }
+    assert labels.tested_image("1.0.7")["rampart:recipe"] == "1.0.7"
 
 
 def test_ranges_are_joined_and_ordered() -> None:

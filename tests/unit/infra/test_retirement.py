@@ -31,12 +31,15 @@ def test_the_stacks_images_beyond_the_newest_ones_go_with_their_amis_and_snapsho
     assert detail["filter"] == {"type": "COUNT", "value": 3}
 
 
-def test_an_image_in_use_or_marked_to_be_kept_never_goes() -> None:
+def test_an_image_that_runs_may_be_started_from_or_that_is_marked_to_be_kept_never_goes() -> None:
     for policy in _retirement(ScheduledRecipe("rampart-iris-recipe-1", "1.0.7")).of(":LifecyclePolicy"):
         (detail,) = policy.inputs["policyDetails"]
         assert detail["exclusionRules"] == {
             "tagMap": {"rampart:keep": "true"},
-            "amis": {"lastLaunched": {"unit": "DAYS", "value": 14}, "tagMap": {"rampart:keep": "true"}},
+            "amis": {
+                "lastLaunched": {"unit": "DAYS", "value": 14},
+                "tagMap": {"rampart:keep": "true", "rampart:status": "verified"},
+            },
         }
 
 

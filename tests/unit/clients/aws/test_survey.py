@@ -14,11 +14,12 @@ from botocore.stub import Stubber
 
 from clients.aws.survey import AwsSurvey, first_region
 from contracts.errors import CloudError
-from contracts.survey import BaseImage, Caller, MachineType, RouteTable, SpotPrice, Subnet, Vpc
+from contracts.survey import BaseImage, Caller, EncryptionKey, MachineType, RouteTable, SpotPrice, Subnet, Vpc
 
 NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
 REGION = "eu-west-3"
 FIRST = "us-east-1"
+KEY = "arn:aws:kms:eu-west-3:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 class StubbedSession:
@@ -116,6 +117,20 @@ def test_types_that_do_not_exist_are_left_out_over_all_pages(session: StubbedSes
         "t3.medium": MachineType("t3.medium", 2, frozenset({"x86_64"})),
         "c7g.large": MachineType("c7g.large", 2, frozenset({"arm64"})),
     }
+
+
+@pytest.mark.parametrize(("maker", "has_one"), [("NVIDIA", True), ("AMD", False), (None, False)])
+def test_a_type_tells_whether_it_has_a_gpu_of_nvidias(
+    session: StubbedSession, survey: AwsSurvey, maker: str | None, has_one: bool
+) -> None:
+    described = {
+        "InstanceType": "g4dn.xlarge",
+        "VCpuInfo": {"DefaultVCpus": 4},
+        "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+        **({"GpuInfo": {"Gpus": [{"Manufacturer": maker}]}} if maker else {}),
+    }
+    session.stub("ec2").add_response("describe_instance_types", {"InstanceTypes": [described]})
+    assert survey.machine_types(["g4dn.xlarge"])["g4dn.xlarge"].has_nvidia_gpu is has_one
 
 
 def test_offers_are_zones_by_type(session: StubbedSession, survey: AwsSurvey) -> None:
@@ -308,3 +323,52 @@ def test_a_refusal_keeps_its_code(
         ask(survey)
     assert refused.value.code == "AccessDenied"
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("metadata", "key"),
+    [
+        (
+            {"KeyState": "Enabled", "KeyManager": "CUSTOMER", "KeyUsage": "ENCRYPT_DECRYPT"},
+            EncryptionKey("Enabled", is_own=True, encrypts=True),
+        ),
+        (
+            {"KeyState": "Disabled", "KeyManager": "AWS", "KeyUsage": "GENERATE_VERIFY_MAC"},
+            EncryptionKey("Disabled", is_own=False, encrypts=False),
+        ),
+    ],
+)
+def test_a_key_tells_its_state_whose_it_is_and_whether_it_encrypts(
+    session: StubbedSession, survey: AwsSurvey, metadata: dict[str, str], key: EncryptionKey
+) -> None:
+    answer = {"KeyMetadata": {"KeyId": "1234", "KeySpec": "SYMMETRIC_DEFAULT", **metadata}}
+    session.stub("kms").add_response("describe_key", answer, {"KeyId": KEY})
+    assert survey.key(KEY) == key
+
+
+def test_a_key_that_is_not_there_is_none(session: StubbedSession, survey: AwsSurvey) -> None:
+    session.stub("kms").add_client_error("describe_key", "NotFoundException", "Key does not exist")
+    assert survey.key(KEY) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "prefix", "keys", "is_there"),
+    [
+        ("s3://challenges/iris/private/", "iris/private/", ["iris/private/train.csv"], True),
+        ("s3://challenges/iris/private/", "iris/private/", [], False),
+        ("s3://challenges/iris-kit.tar.gz", "iris-kit.tar.gz", ["iris-kit.tar.gz"], True),
+        ("s3://challenges/iris-kit.tar.gz", "iris-kit.tar.gz", ["iris-kit.tar.gz.old"], False),
+    ],
+)
+def test_one_look_tells_whether_an_address_in_a_bucket_holds_anything(
+    session: StubbedSession, survey: AwsSurvey, address: str, prefix: str, keys: list[str], is_there: bool
+) -> None:
+    question = {"Bucket": "challenges", "Prefix": prefix, "MaxKeys": 1}
+    answer = {"Contents": [{"Key": key} for key in keys]} if keys else {}
+    session.stub("s3").add_response("list_objects_v2", answer, question)
+    assert survey.holds(address) is is_there
+
+
+def test_a_bucket_that_is_not_there_holds_nothing(session: StubbedSession, survey: AwsSurvey) -> None:
+    session.stub("s3").add_client_error("list_objects_v2", "NoSuchBucket", "The specified bucket does not exist")
+    assert survey.holds("s3://challenges/iris/") is False

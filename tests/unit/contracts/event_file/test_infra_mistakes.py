@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +11,27 @@ import yaml
 from pydantic import BaseModel
 
 from contracts.event import Dispatcher, EventConfig, Hooks, Ramp, Worker
-from contracts.infra import Budget, DaskCluster, Fleet, Gateway, Image, Infra, Network, Requirements, Storage
+from contracts.infra import (
+    Budget,
+    DaskCluster,
+    Fleet,
+    Gateway,
+    Image,
+    Infra,
+    Network,
+    PrivateData,
+    Requirements,
+    Storage,
+)
 from tests.unit.contracts.event_file.test_problems import told
 
 Load = Callable[..., EventConfig]
 
 END = '"2027-03-31T18:00:00Z"'
 GIVEN = "vpc: vpc-0abc1234def567890"
+KEY = '"arn:aws:kms:eu-west-3:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"'
+ACCOUNT = '"111122223333"'
+SHA = '"' + 64 * "a" + '"'
 
 MISTAKES: list[tuple[str, str, str]] = [
     # region, way in
@@ -103,6 +118,37 @@ MISTAKES: list[tuple[str, str, str]] = [
     ('image: {ssm_parameter: "/iris image"}', "infra.image.ssm_parameter", "is not the name of a Systems Manager"),
     ("image: {ssm_parameter: /aws/iris}", "infra.image.ssm_parameter", "/imagebuilder/"),
     ("image: {instance_type: large}", "infra.image.instance_type", "is not an instance type"),
+    ("image: {packages: [Graph viz]}", "infra.image.packages[0]", "is not the name of a Debian package"),
+    ("image: {packages: [--allow-downgrades]}", "infra.image.packages[0]", "is not the name of a Debian package"),
+    ("image: {gpu: maybe}", "infra.image.gpu", "neither true nor false"),
+    ("image: {gpu: false, gpu_driver: 550-server}", "infra.image.gpu_driver", "has no effect with gpu: false"),
+    ("image: {gpu_driver: newest}", "infra.image.gpu_driver", "is not a branch of NVIDIA's driver"),
+    (f"image: {{share_with: [{ACCOUNT}]}}", "infra.image.share_with", "needs kms_key"),
+    (f"image: {{kms_key: {KEY}, share_with: [111122223333]}}", "infra.image.share_with[0]", "must be text"),
+    (f'image: {{kms_key: {KEY}, share_with: ["all"]}}', "infra.image.share_with[0]", "is not the id of an AWS account"),
+    (f"image: {{kms_key: {KEY}, share_with: [{ACCOUNT}, {ACCOUNT}]}}", "infra.image.share_with", "an account twice"),
+    ("image: {kms_key: alias/mine}", "infra.image.kms_key", "is not the ARN of a KMS key"),
+    (f"{{region: eu-west-1, image: {{kms_key: {KEY}}}}}", "infra.image.kms_key", "the event is in eu-west-1"),
+    ("image: {private_data: {s3: private/}}", "infra.image.private_data.s3", "is not the address of a folder"),
+    ("image: {private_data: {s3: s3://challenges/iris}}", "infra.image.private_data.s3", "a folder that ends in /"),
+    ("image: {private_data: {osf_secret: osf}}", "infra.image.private_data.osf_secret", "write infra.secrets: {osf: "),
+    (
+        "{secrets: {osf: token}, image: {private_data: {osf_secret: osf, s3: s3://challenges/iris/}}}",
+        "infra.image.private_data.osf_secret",
+        "is given together with s3",
+    ),
+    ("image: {private_data: {gcs: x}}", "infra.image.private_data.gcs", "unknown key"),
+    ("image: {components: [no-such.yml]}", "infra.image.components[0]", "there is no file"),
+    ("image: {components: [{document: no-such.yml}]}", "infra.image.components[0]", "there is no file"),
+    ("image: {components: [{parameters: {Version: v1}}]}", "infra.image.components[0].document", "is missing"),
+    ("image: {components: no-such.yml}", "infra.image.components", "must be a list"),
+    ("image: {build_timeout_s: 10}", "infra.image.build_timeout_s", "must be at least 60"),
+    ("image: {build_timeout_s: 1800}", "infra.image.build_timeout_s", "is less than test_timeout_s, 3600"),
+    ("image: {test_timeout_s: 14401}", "infra.image.test_timeout_s", "is more than build_timeout_s, 14400"),
+    ("image: {kit: {s3: s3://challenges/iris.tar.gz}}", "infra.image.kit.sha256", "is missing"),
+    (f"image: {{kit: {{s3: s3://challenges/iris/, sha256: {SHA}}}}}", "infra.image.kit.s3", "address of an object"),
+    (f"image: {{kit: {{s3: s3://challenges/iris, sha256: {SHA}, shaa256: a}}}}", "infra.image.kit.shaa256", "sha256?"),
+    ("image: {private_data: {s3_folder: x}}", "infra.image.private_data.s3_folder", "unknown key"),
     # fleet
     ("fleet: {target: 1}", "infra.fleet.valid_until", "is missing"),
     ("fleet: {valid_until: tomorrow}", "infra.fleet.valid_until", "is not a moment"),
@@ -196,6 +242,7 @@ PARTS: dict[tuple[str, ...], type[BaseModel]] = {
     ("infra", "network"): Network,
     ("infra", "gateway"): Gateway,
     ("infra", "image"): Image,
+    ("infra", "image", "private_data"): PrivateData,
     ("infra", "fleet"): Fleet,
     ("infra", "fleet", "requirements"): Requirements,
     ("infra", "dask"): DaskCluster,
@@ -227,6 +274,22 @@ def test_two_clusters_are_one_too_many(load: Load) -> None:
     problems = told(lambda: load(_file(f"dask: {{valid_until: {END}}}", worker=DASK)))
 
     assert "worker.dask_scheduler: is given together with infra.dask" in problems
+
+
+def test_an_image_may_have_what_it_asks_for_together(load: Load, deployment: Path) -> None:
+    (deployment / "install-cmake.yml").touch()
+    image = load(
+        _file(
+            "{secrets: {osf: token}, image: {packages: [git, libgomp1=14.2.0-4], gpu: true, gpu_driver: 550-server, "
+            "private_data: {osf_secret: osf}, components: [install-cmake.yml, {document: install-cmake.yml, "
+            "parameters: {CmakeVersion: 3.31.2}}], build_timeout_s: 3600, "
+            f"kms_key: {KEY}, share_with: [{ACCOUNT}]}}}}"
+        )
+    ).infra.image
+
+    assert [each.document for each in image.components] == [deployment / "install-cmake.yml"] * 2
+    assert image.components[1].parameters == {"CmakeVersion": "3.31.2"}
+    assert image.share_with == ("111122223333",)
 
 
 @pytest.mark.parametrize(

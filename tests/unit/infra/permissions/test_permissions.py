@@ -32,13 +32,14 @@ from tests.unit.infra.recording import Recording, record
 IMAGE = {"aws:ec2/getAmiIds:getAmiIds": {"ids": ["ami-0abc1234def567890"]}}
 NO_PERMISSION = {"sts:GetCallerIdentity"}
 """Whoever has credentials may ask."""
-BY_AWS = {"ec2:DeregisterImage", "ec2:DeleteSnapshot"}
-"""Done by Image Builder, which takes a role of the event for it; no command asks for it itself."""
+KEY = "arn:aws:kms:eu-west-3:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 IAM_ONLY = {
     "budgets:ModifyBudget": "CreateBudget, UpdateBudget, DeleteBudget",
     "budgets:ViewBudget": "DescribeBudget",
     "ec2-instance-connect:OpenTunnel": "a WebSocket, no operation",
     "iam:PassRole": "handing a role over is no call",
+    "kms:ReEncryptFrom": "ReEncrypt, of what the key encrypted",
+    "kms:ReEncryptTo": "ReEncrypt, by the key",
     "s3:DeleteObjectVersion": "DeleteObject with a version",
     "s3:GetAccelerateConfiguration": "GetBucketAccelerateConfiguration",
     "s3:GetBucketCORS": "GetBucketCors",
@@ -297,8 +298,68 @@ def test_service_linked_roles_are_made_for_the_named_services_alone(policies: Po
 def test_who_runs_submissions_can_neither_deploy_nor_build(policies: Policies) -> None:
     for name in EVENTS:
         run = _actions(policies(name), "run")
-        assert {action.partition(":")[0] for action in run} <= {"ec2", "ec2-instance-connect", "iam", "sqs"}
+        assert {action.partition(":")[0] for action in run} <= {"ec2", "ec2-instance-connect", "iam", "kms", "sqs"}
+        assert run.isdisjoint({"ec2:CreateImage", "ec2:DeregisterImage", "ec2:DeleteSnapshot", "iam:PassRole"})
         assert {action for action in run if action.startswith("iam:")} <= {"iam:CreateServiceLinkedRole"}
+
+
+def test_who_builds_makes_and_retires_images_of_the_event_alone(policies: Policies) -> None:
+    build = policies("iris")
+    (made,) = _of(build, Kind.CREATE, "build")
+    (changed,) = _of(build, Kind.CHANGE, "build")
+    (snapshots,) = _of(build, Kind.SNAPSHOTS, "build")
+    granting = {action: statement["Sid"] for statement in _statements(build) for action in statement["Action"]}
+    assert {"ec2:CreateImage", "ec2:CopyImage"} <= set(made["Action"])
+    assert granting["ec2:DeregisterImage"] == Kind.CHANGE
+    assert {"arn:aws:ec2:eu-west-3::image/*", "arn:aws:ec2:eu-west-3::snapshot/*"} <= set(changed["Resource"])
+    assert snapshots["Condition"] == {"StringEquals": {"aws:ResourceTag/CreatedBy": "EC2 Image Builder"}}
+    assert "ec2:ModifyImageAttribute" not in granting
+
+
+def test_who_builds_launches_machines_with_the_build_profile_and_reaches_them_as_runs_do(policies: Policies) -> None:
+    launching = {"ec2:RunInstances", "ec2:CreateFleet", "ec2:TerminateInstances", "ec2:CreateImage", "iam:PassRole"}
+    for name in EVENTS:
+        assert _actions(policies(name), "build") >= launching
+    assert "ec2-instance-connect:OpenTunnel" in _actions(policies("private-eice"), "build")
+    assert "ec2:GetConsoleOutput" in _actions(policies("private-gateway"), "build")
+
+
+def test_an_image_is_shared_only_where_the_event_says_with_whom(policies: Policies) -> None:
+    sharing = [name for name in EVENTS if "ec2:ModifyImageAttribute" in _actions(policies(name))]
+    assert sharing == ["image-from-buckets"]
+
+
+def test_the_images_key_is_used_through_ec2_alone_and_looked_at_before_the_first_deployment(policies: Policies) -> None:
+    own = policies("image-from-buckets")
+    for part in ("deploy", "build", "run"):
+        (statement,) = _of(own, Kind.KEY, part)
+        assert statement["Resource"] == [KEY]
+        assert statement["Condition"] == {"StringEquals": {"kms:ViaService": "ec2.eu-west-3.amazonaws.com"}}
+    (looked_at,) = _of(own, Kind.KEY_THERE)
+    assert (looked_at["Action"], looked_at["Resource"]) == (["kms:DescribeKey"], [KEY])
+    assert not any(action.startswith("kms:") for action in _actions(policies("iris")))
+
+
+def test_what_builds_read_elsewhere_is_looked_for_at_its_address_alone(policies: Policies) -> None:
+    (statement,) = _of(policies("image-from-buckets"), Kind.ELSEWHERE, "deploy")
+    assert statement["Action"] == ["s3:ListBucket"]
+    assert statement["Resource"] == ["arn:aws:s3:::challenges"]
+    assert statement["Condition"] == {"StringLike": {"s3:prefix": ["iris-kit.tar.gz", "iris/private/"]}}
+
+
+def test_an_image_of_somebody_elses_making_gets_tags_of_ours_alone(
+    event_of: Callable[[str], EventConfig], policies: Policies
+) -> None:
+    event = event_of("nothing")
+    named = {"ami_image_id": "ami-0abc1234def567890"}
+    documents = policies_for(event.model_copy(update={"worker": event.worker.model_copy(update=named)}))
+    (statement,) = _of(documents, Kind.MARK)
+    assert statement["Resource"][0] == "arn:aws:ec2:eu-west-3::image/ami-0abc1234def567890"
+    assert statement["Condition"] == {
+        "Null": {"aws:ResourceTag/rampart:stack": "true"},
+        "ForAllValues:StringEquals": {"aws:TagKeys": ["rampart:held-by", "rampart:keep", "rampart:status"]},
+    }
+    assert _of(policies("nothing"), Kind.MARK) == []
 
 
 def test_an_event_that_launches_nothing_may_still_end_what_is_up(policies: Policies) -> None:
@@ -318,15 +379,17 @@ def test_a_named_key_pair_and_security_group_are_used_by_their_names(event_of: C
     event = event_of("nothing")
     own = {"key_name": "mine", "security_group": "sg-0abc1234def567890"}
     documents = policies_for(event.model_copy(update={"worker": event.worker.model_copy(update=own)}))
-    (opened,) = _of(documents, Kind.OPEN_WITH)
-    (guarded,) = _of(documents, Kind.GUARDED_BY)
-    assert opened["Resource"] == ["arn:aws:ec2:eu-west-3:*:key-pair/mine"]
-    assert guarded["Resource"] == ["arn:aws:ec2:eu-west-3:*:security-group/sg-0abc1234def567890"]
+    for part in ("build", "run"):
+        (opened,) = _of(documents, Kind.OPEN_WITH, part)
+        (guarded,) = _of(documents, Kind.GUARDED_BY, part)
+        assert opened["Resource"] == ["arn:aws:ec2:eu-west-3:*:key-pair/mine"]
+        assert guarded["Resource"] == ["arn:aws:ec2:eu-west-3:*:security-group/sg-0abc1234def567890"]
     assert "ec2:ImportKeyPair" not in _actions(documents)
 
 
 def test_parameters_are_read_by_their_names(event_of: Callable[[str], EventConfig], policies: Policies) -> None:
-    (statement,) = _of(policies("iris"), Kind.PARAMETERS)
+    statement, again = _of(policies("iris"), Kind.PARAMETERS)
+    assert again == statement
     canonical = "arn:aws:ssm:eu-west-3:*:parameter/aws/service/canonical/ubuntu/server/24.04/"
     assert statement["Resource"] == [f"{canonical}stable/current/amd64/hvm/ebs-gp3/ami-id"]
     event = event_of("nothing")
@@ -365,7 +428,7 @@ def test_every_name_the_program_gives_is_matched_by_a_pattern(
 
 def test_every_call_of_the_clients_is_granted(policies: Policies) -> None:
     session = botocore.session.get_session()
-    services = ("ce", "ec2", "iam", "imagebuilder", "logs", "pricing", "service-quotas", "ssm", "sts")
+    services = ("ce", "ec2", "iam", "imagebuilder", "kms", "logs", "pricing", "service-quotas", "ssm", "sts")
     actions: dict[str, str] = {}
     for service in services:
         prefix = "servicequotas" if service == "service-quotas" else service
@@ -374,7 +437,7 @@ def test_every_call_of_the_clients_is_granted(policies: Policies) -> None:
                 actions.setdefault(spelling, f"{prefix}:{operation}")
     called = {actions[word] for word in _words(Path(clients.aws.__file__).parent) if word in actions}
     granted = {action for name in EVENTS for action in _actions(policies(name))}
-    assert called - granted == NO_PERMISSION | BY_AWS
+    assert called - granted == NO_PERMISSION
 
 
 def _words(folder: Path) -> set[str]:

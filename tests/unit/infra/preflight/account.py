@@ -12,7 +12,7 @@ from typing import Any
 from contracts.errors import CloudError
 from contracts.findings import Finding
 from contracts.infra.network import UBUNTU
-from contracts.survey import BaseImage, Caller, MachineType, RouteTable, SpotPrice, Subnet, Vpc
+from contracts.survey import BaseImage, Caller, EncryptionKey, MachineType, RouteTable, SpotPrice, Subnet, Vpc
 from infra.preflight import preflight
 
 NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
@@ -28,7 +28,8 @@ def subnet(name: str, zone: str, *, gives_addresses: bool = True, is_default: bo
 
 def _types() -> dict[str, MachineType]:
     sizes = {"t3.nano": 2, "t3.medium": 2, "c7i.large": 2, "c6i.large": 2, "m7i.large": 2, "c7i.4xlarge": 16}
-    return {name: MachineType(name, vcpus, _X86) for name, vcpus in sizes.items()}
+    with_gpu = {"g4dn.xlarge": MachineType("g4dn.xlarge", 4, _X86, has_nvidia_gpu=True)}
+    return {name: MachineType(name, vcpus, _X86) for name, vcpus in sizes.items()} | with_gpu
 
 
 @dataclass
@@ -36,7 +37,9 @@ class Account:
     """Answers by its fields; `refused` names verbs that AWS will not answer. Counts what it is asked."""
 
     status: str = "opt-in-not-required"
-    quotas: dict[str, float] = field(default_factory=lambda: {"L-1216C47A": 64.0, "L-34B43A08": 64.0})
+    quotas: dict[str, float] = field(
+        default_factory=lambda: {"L-1216C47A": 64.0, "L-34B43A08": 64.0, "L-DB2E81BA": 64.0}
+    )
     types: dict[str, MachineType] = field(default_factory=_types)
     lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Zones in which a type is not offered."""
@@ -45,6 +48,9 @@ class Account:
         default_factory=lambda: {IMAGE: BaseImage(IMAGE, "ubuntu 24.04", "x86_64", "available", 8)}
     )
     built: tuple[str, ...] = ()
+    encryption: dict[str, EncryptionKey] = field(default_factory=dict)
+    stored: tuple[str, ...] = ()
+    """The `s3://` addresses at which there is something."""
     key_pairs: tuple[str, ...] = ()
     networks: tuple[Vpc, ...] = (Vpc("vpc-default", (IPv4Network("172.31.0.0/16"),), is_default=True),)
     parts: tuple[Subnet, ...] = ()
@@ -95,6 +101,14 @@ class Account:
     def has_built_image(self, arn: str) -> bool:
         self._ask("has_built_image")
         return arn in self.built
+
+    def key(self, arn: str) -> EncryptionKey | None:
+        self._ask("key")
+        return self.encryption.get(arn)
+
+    def holds(self, address: str) -> bool:
+        self._ask("holds")
+        return address in self.stored
 
     def has_key_pair(self, name: str) -> bool:
         self._ask("has_key_pair")

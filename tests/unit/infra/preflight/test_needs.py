@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from contracts.event import EventConfig
 from contracts.findings import Level
 from contracts.infra.network import UBUNTU
+from contracts.survey import EncryptionKey
 from tests.unit.infra.preflight.account import IMAGE, Account, about, found
 from tests.unit.infra.preflight.conftest import MakeEvent
 
 END = "2027-03-31T18:00:00Z"
 BUILT = "arn:aws:imagebuilder:eu-west-3:aws:image/ubuntu-server-24-lts-x86/x.x.x"
+KEY = "arn:aws:kms:eu-west-3:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 BUDGET = {"budget": {"monthly_usd": 50, "emails": ["organiser@example.org", "dean@example.org"]}}
 
 
@@ -68,6 +71,56 @@ def test_the_gateways_image_is_looked_up_where_there_is_a_gateway(make: MakeEven
     gateway = {"access": "gateway", "network": {"subnets": "private"}}
     assert about(make(gateway), Account(), "gateway image") == [("ok", f"{IMAGE} (ubuntu 24.04), x86_64")]
     assert about(make(), Account(), "gateway image") == []
+
+
+def _of_gpus(event: EventConfig) -> list[tuple[str, str]]:
+    return [one for one in about(event, Account(), "instance types") if "GPU" in one[1]]
+
+
+def test_a_driver_for_which_no_host_has_a_gpu_is_warned_of(make: MakeEvent) -> None:
+    wanted = {"image": {"gpu": True}}
+    message = "the image gets NVIDIA's driver, but no host has such a GPU: t3.medium, c7i.large"
+    assert _of_gpus(make({**wanted, "instance_types": ["c7i.large"]})) == [("warning", message)]
+    assert _of_gpus(make({**wanted, "instance_types": ["g4dn.xlarge"]})) == []
+
+
+def test_a_gpu_for_which_the_image_gets_no_driver_is_warned_of(make: MakeEvent) -> None:
+    message = "g4dn.xlarge has an NVIDIA GPU, the image gets no driver"
+    assert _of_gpus(make({"image": {"gpu": False}}, instance_type="g4dn.xlarge")) == [("warning", message)]
+    assert _of_gpus(make(instance_type="g4dn.xlarge")) == []
+    assert _of_gpus(make()) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "share_with", "level", "what"),
+    [
+        (EncryptionKey("Enabled", is_own=True, encrypts=True), ["444455556666"], "ok", ""),
+        (EncryptionKey("Enabled", is_own=False, encrypts=True), [], "ok", ""),
+        (EncryptionKey("Enabled", is_own=False, encrypts=True), ["444455556666"], "error", " is one of AWS's own"),
+        (EncryptionKey("PendingDeletion", is_own=True, encrypts=True), [], "error", " is PendingDeletion"),
+        (EncryptionKey("Enabled", is_own=True, encrypts=False), [], "error", " is not for encrypting data"),
+        (None, [], "error", ""),
+    ],
+)
+def test_the_key_of_the_image_must_encrypt_and_be_the_accounts_own_where_others_are_let_in(
+    make: MakeEvent, key: EncryptionKey | None, share_with: list[str], level: str, what: str
+) -> None:
+    event = make({"image": {"kms_key": KEY, "share_with": share_with}})
+    ((found_level, message),) = about(event, Account(encryption={KEY: key} if key else {}), "image key")
+    assert found_level == level
+    assert (f"{KEY}{what}" if key else f"there is no key {KEY}") in message
+    assert about(make(), Account(), "image key") == []
+
+
+def test_what_builds_read_from_buckets_must_be_there(make: MakeEvent) -> None:
+    kit, data = "s3://challenges/iris-kit.tar.gz", "s3://challenges/iris/private/"
+    event = make({"image": {"kit": {"s3": kit, "sha256": 64 * "a"}, "private_data": {"s3": data}}})
+    assert about(event, Account(stored=(kit,)), "image sources") == [
+        ("ok", kit),
+        ("error", f"there is nothing at {data}"),
+    ]
+    refused = Account(refused={"holds": "AccessDenied"})
+    assert about(event, refused, "image sources") == [("warning", "not looked at: could not ask for holds")]
 
 
 def test_the_key_file_is_looked_at_where_no_key_pair_is_named(make: MakeEvent) -> None:

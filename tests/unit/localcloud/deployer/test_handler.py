@@ -61,3 +61,12 @@ def test_the_first_step_of_a_creation_is_undone_when_a_later_one_is_refused() ->
         pass
 
     assert undone == ["vpc"]
+
+
+def test_a_name_of_the_providers_making_begins_as_asked_and_never_comes_twice() -> None:
+    handler = Handler(lambda _: Created("", {}), lambda _: True, lambda _: None, name_input="name")
+    given = [handler.named("logs", {"namePrefix": "/rampart/iris-"})["name"] for _ in range(2)]
+    assert all(name.startswith("/rampart/iris-") for name in given)
+    assert given[0] != given[1]
+    assert handler.named("logs", {})["name"].startswith("logs-")
+    assert handler.named("logs", {"name": "mine"})["name"] == "mine"

@@ -32,12 +32,13 @@ def claimed(number: int) -> Claimed:
 
 def launching(instances: MemoryInstances, **changed: float) -> Launching:
     settings = LaunchSettings(
-        "iris", "iris", "iris", "ami-1", "t3.medium", "ubuntu", HERE, launch_template_id="lt-1", subnet_ids=("a", "b")
+        "iris", "iris", "iris", "t3.medium", "ubuntu", HERE, launch_template_id="lt-1", subnet_ids=("a", "b")
     )
     held: list[str] = []
     doors = LaunchDoors(
         instances=instances,
         launches=Unkept(),
+        image=lambda: "ami-1",
         new_host_key=lambda: HostKey("PRIVATE", "ssh-ed25519 AAAA"),
         now=lambda: NOW,
         clock=lambda: 0.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from contracts.errors import (
     HostGone,
     HostKeyRefused,
     HostUnreachable,
+    ImageNotFound,
     LeaseLost,
     QuotaReached,
     SpotReclaimed,
@@ -82,15 +83,17 @@ class Fixture:
         launches: Launches | None = None,
         host_key: str = "ssh-ed25519 AAAA",
         instances: MemoryInstances | None = None,
+        image: Callable[[], str] | None = None,
         **changed: Any,
     ) -> None:
         self.clock = Clock()
+        self.image_id = "ami-1"
         self.instances = instances or MemoryInstances(self.clock)
         self.dialled: list[HostAddress] = []
         self.interruption = Sleeper(self.clock)
         self._answers = answers
         settings: dict[str, Any] = {
-            "stack": "iris", "event": "iris", "problem": "iris", "image_id": "ami-1", "instance_type": "t3.medium",
+            "stack": "iris", "event": "iris", "problem": "iris", "instance_type": "t3.medium",
             "user": "ubuntu", "key_path": Path("/keys/id"), "launch_template_id": "lt-1", "key_name": "iris",
             "security_group_id": "sg-1", "subnet_ids": ("subnet-a", "subnet-b"), "boot_timeout_s": 30,
         } | changed  # fmt: skip
@@ -98,6 +101,7 @@ class Fixture:
         self.hosts = Ec2Hosts(
             self.settings,
             self.instances,
+            image=image or (lambda: self.image_id),
             connect=self._connect,  # type: ignore[arg-type]
             new_host_key=lambda: HostKey("PRIVATE", host_key),
             now=self.clock,
@@ -395,7 +399,7 @@ def test_runs_of_a_broken_off_launch_each_take_up_their_own_instance_and_no_othe
     first, second, over = (fixture.claimed(number) for number in (1, 2, 3))
     request = launch_request(
         [first, second, over], fixture.settings, HostKey("P", "ssh-ed25519 OLD"),
-        pools=fixture.settings.pools, spot=False, now=fixture.clock(),
+        image_id="ami-0", pools=fixture.settings.pools, spot=False, now=fixture.clock(),
     )  # fmt: skip
     kept.intend(
         [one.work for one in (first, second, over)], Launch(request, "ssh-ed25519 OLD", (1, 2, 3), fixture.clock())
@@ -486,3 +490,34 @@ def test_a_host_that_was_up_before_is_never_ended_by_whoever_adopts_its_run() ->
     provisioned = replace(fixture.hosts.acquire(fixture.claimed()), is_standing=True)
     fixture.hosts.release(provisioned)
     assert fixture.states() == ["running"]
+
+
+def test_a_host_is_launched_from_the_image_of_the_moment_and_its_run_knows_which() -> None:
+    fixture = Fixture([])
+    first = fixture.hosts.acquire(fixture.claimed(1))
+    fixture.image_id = "ami-2"
+    second = fixture.hosts.acquire(fixture.claimed(2))
+    assert (first.image_id, second.image_id) == ("ami-1", "ami-2")
+
+
+def test_a_launch_that_is_asked_again_keeps_its_image_and_the_run_knows_it() -> None:
+    kept = KeptLaunches()
+    fixture = Fixture([], launches=kept)
+    claimed = fixture.claimed(1)
+    request = launch_request(
+        [claimed], fixture.settings, HostKey("P", "ssh-ed25519 OLD"),
+        image_id="ami-old", pools=fixture.settings.pools, spot=False, now=fixture.clock(),
+    )  # fmt: skip
+    kept.intend([claimed.work], Launch(request, "ssh-ed25519 OLD", (1,), fixture.clock()))
+    assert fixture.hosts.acquire(claimed).image_id == "ami-old"
+    assert fixture.instances.requests == [request]
+
+
+def test_no_image_to_launch_from_reaches_every_run_that_asked_and_launches_nothing() -> None:
+    def none_left() -> str:
+        raise ImageNotFound("no verified image")
+
+    fixture = Fixture([], image=none_left)
+    with pytest.raises(ImageNotFound):
+        fixture.hosts.acquire(fixture.claimed())
+    assert fixture.instances.requests == []

@@ -75,7 +75,7 @@ def test_a_host_that_was_reached_otherwise_is_reached_so_again() -> None:
 
 def test_pools_are_types_by_subnets_the_preferred_type_first() -> None:
     settings = LaunchSettings(
-        "iris", "iris", "iris", "ami-1", "t3.medium", "ubuntu", KEY,
+        "iris", "iris", "iris", "t3.medium", "ubuntu", KEY,
         subnet_ids=("subnet-a", "subnet-b"), further_types=("m7i.large", "t3.medium", "c7i.large"),
     )  # fmt: skip
     assert settings.types == ("t3.medium", "m7i.large", "c7i.large")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from contracts.errors import AskedWrongly
 from contracts.event import EventConfig
 from contracts.event_file import load_event
-from contracts.image import ImageReference, ImageStatus
 from contracts.infra import Access
 from contracts.stack import StackOutputs
 from contracts.work import HostAddress
@@ -23,7 +21,6 @@ ramp: {{problem_name: iris, event_name: iris, kit_dir: kit}}
 worker: {{worker_type: aws, ami_image_name: iris-backend, {worker}}}
 infra: {{{infra}}}
 """
-IMAGE = ImageReference("ami-1", "iris-backend 1", datetime(2026, 11, 20, tzinfo=UTC), ImageStatus.VERIFIED)
 OUTPUTS = StackOutputs(
     stack="iris", event="iris", region="eu-west-3", vpc_id="vpc-1", subnet_ids=("subnet-a", "subnet-b"),
     build_subnet_id="subnet-b", access="public", key_name="iris", security_group_id="sg-1", server_group_id="sg-2",
@@ -46,7 +43,7 @@ def outputs(**changed: Any) -> StackOutputs:
 
 
 def settings_of(made: EventConfig, **changed: Any) -> LaunchSettings:
-    return launch_settings(made, outputs=outputs(**changed), image=IMAGE, security_group_id=None)
+    return launch_settings(made, outputs=outputs(**changed), security_group_id=None)
 
 
 def test_further_types_come_from_the_stack_after_the_events_own(tmp_path: Path) -> None:
