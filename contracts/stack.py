@@ -46,6 +46,10 @@ class StackOutputs(BaseModel):
     image_parameter: str
     """Name of the Systems Manager parameter with the id of the newest tested AMI."""
     image_log_group: str
+    recipe_version: str = ""
+    """The version of what the pipeline builds from; another one where the event file or the kit has changed since."""
+    build_profile_name: str = ""
+    """The instance profile of machines that build images; no other machine has one."""
 
     fleet_id: str = ""
     fleet_min: int = 0

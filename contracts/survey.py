@@ -22,6 +22,7 @@ class MachineType:
     name: str
     vcpus: int
     architectures: frozenset[str]
+    has_nvidia_gpu: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,19 @@ class BaseImage:
     architecture: str
     state: str
     root_gib: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionKey:
+    """A key of KMS. `state` is KMS's word (`Enabled`, `PendingDeletion`, ...).
+
+    `is_own`: whoever made it writes its policy, so that others can be let use it. `encrypts`: it is a symmetric key for
+    data, as disks need one.
+    """
+
+    state: str
+    is_own: bool
+    encrypts: bool
 
 
 @dataclass(frozen=True, slots=True)

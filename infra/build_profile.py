@@ -17,10 +17,16 @@ from infra.tags import Labels
 
 @dataclass(frozen=True)
 class BuildProfileArgs:
-    """What builds may read besides what every build needs: the event's bucket, and exactly these secrets."""
+    """What builds may read besides what every build needs: the event's bucket, and exactly these secrets.
+
+    Besides, what lies at the `s3://` addresses `elsewhere`, a folder where one ends in `/`, also encrypted by
+    `kms_key`.
+    """
 
     bucket_arn: pulumi.Input[str] | None
     secret_arns: Sequence[pulumi.Input[str]]
+    elsewhere: Sequence[str]
+    kms_key: str | None
     region: str
     permissions_boundary: str | None
     labels: Labels
@@ -39,6 +45,9 @@ class BuildProfile(Component):
             self._allow(role, "read-bucket", pulumi.Output.from_input(args.bucket_arn).apply(policies.reads_bucket))
         if args.secret_arns:
             self._allow(role, "read-secrets", pulumi.Output.all(*args.secret_arns).apply(policies.reads_secrets))
+        if args.elsewhere:
+            document = policies.reads_elsewhere(args.region, args.elsewhere, args.kms_key)
+            self._allow(role, "read-elsewhere", pulumi.Output.from_input(document))
         profile = aws.iam.InstanceProfile(
             self.called("image-build"), role=role.name, tags=self.tags("image-build"), opts=self.inside
         )

@@ -45,7 +45,7 @@ _NAT = "infra.network.nat"
 _LOGGED = "infra.network.flow_logs"
 _GATEWAY = "infra.access: gateway"
 _EICE = "infra.access: eice"
-_BUCKET = "infra.storage.bucket, or a document of more than 16,000 characters"
+_BUCKET = "infra.storage.bucket, or a kit or a document too long to be given inline"
 _SPOT = "spot machines: worker.use_spot_instance, infra.fleet, infra.dask"
 _LEGACY = "infra.fleet.kind: spot-fleet-request"
 _DASK = "infra.dask"
@@ -195,6 +195,13 @@ ROWS = (
     Row("build_profile", "image-build-read-secrets", _POLICY, "read exactly the event's secrets", "infra.secrets"),
     Row(
         "build_profile",
+        "image-build-read-elsewhere",
+        _POLICY,
+        "read exactly these objects of other buckets",
+        "infra.image.kit.s3, infra.image.private_data.s3",
+    ),
+    Row(
+        "build_profile",
         "image-build",
         "aws:iam/instanceProfile:InstanceProfile",
         "hands the role to build instances, never to hosts",
@@ -209,8 +216,9 @@ ROWS = (
         "images",
         "recipe",
         "aws:imagebuilder/imageRecipe:ImageRecipe",
-        "`infra.image.parent_image`, the components with their parameters, an encrypted gp3 root volume of "
-        "`infra.image.volume_gib`; kept when superseded",
+        "`infra.image.parent_image`, the components with their parameters, a gp3 root volume of "
+        "`infra.image.volume_gib`, encrypted by `infra.image.kms_key` or the account's default key, no Systems Manager "
+        "agent left, tag `rampart:recipe`; kept when superseded",
     ),
     Row(
         "images",
@@ -222,8 +230,9 @@ ROWS = (
         "images",
         "distribution",
         "aws:imagebuilder/distributionConfiguration:DistributionConfiguration",
-        "AMI name `<image name> <build date>`, tags `rampart:event`, `rampart:stack`, `rampart:status=tested`, the "
-        "parameter `infra.image.ssm_parameter`",
+        "AMI name `<image name> <build date>`, tags `rampart:event`, `rampart:stack`, `rampart:recipe`, "
+        "`rampart:status=tested`, the parameter `infra.image.ssm_parameter`, the accounts `infra.image.share_with` and "
+        "no others",
     ),
     Row(
         "images",
@@ -232,7 +241,7 @@ ROWS = (
         "joins them; runs when asked (`invoke build-ami`) and by `infra.image.schedule`, tests on",
     ),
     Row("images", "image-logs", _LOGS, "of builds, kept for `infra.image.log_retention_days`"),
-    Row("retirement", "retirement", _LIFECYCLE, "keeps the newest `infra.image.keep` images, and those in use"),
+    Row("retirement", "retirement", _LIFECYCLE, "keeps the newest `infra.image.keep` images, and what may be in use"),
     Row(
         "retirement",
         "retirement-scheduled",
@@ -241,7 +250,7 @@ ROWS = (
         "infra.image.schedule",
     ),
     Row("retirement", "retirement", _ROLE, "deletes them; Image Builder alone can take it"),
-    Row("retirement", "retirement", _POLICY, "those of this event alone"),
+    Row("retirement", "retirement", _POLICY, "those of this event alone, never a verified one"),
     Row(
         "hosts",
         "host",
@@ -301,6 +310,13 @@ OCCASIONAL = (
         "aws:s3/bucketObjectv2:BucketObjectv2",
         "a document that is too long for Image Builder's API, in the bucket's `components/`",
         "a kit of more than about 11 KiB",
+    ),
+    Row(
+        "images",
+        "image-upload-<number>",
+        "aws:s3/bucketObjectv2:BucketObjectv2",
+        "a kit that is too long for any document, in the bucket's `components/`; kept when superseded",
+        "a kit of more than about 45 KiB, packed",
     ),
     Row(
         "secrets",

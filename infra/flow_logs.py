@@ -34,7 +34,8 @@ class FlowLogs(Component):
         self._args = args
         group = aws.cloudwatch.LogGroup(
             self.called("flow-logs"),
-            name=f"/rampart/{args.labels.event}/flow-logs",
+            # a name of its own each time: the flow log makes the group it misses, an interrupted up leaves one behind
+            name_prefix=f"/rampart/{args.labels.event}/flow-logs-",
             retention_in_days=args.retention_days,
             tags=self.tags("flow-logs"),
             opts=self.inside,

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from contracts.errors import AskedWrongly
-from imagebuilder import catalogue, documents
-from infra import naming
+from imagebuilder import catalogue
+from imagebuilder.kit_component import Upload
+from infra import image_sources, naming
 from infra.component import Component
+from infra.image_sources import Sources
 from infra.machines import ROOT_DEVICE
 from infra.tags import Labels
 
 
 @dataclass(frozen=True)
 class ImagesArgs:
-    """What the image is made from, where, and when: `components` in the order they run.
+    """What the image is made from, where, and when.
 
     `image_parameter` is the Systems Manager parameter that gets each tested image's id, `schedule` a cron or rate
-    expression, `bucket` the name of the bucket for documents too long to be given inline.
+    expression, `bucket` the name of the bucket for what is too long to be given inline, `secret_arns` by the secrets'
+    names. `kms_key` encrypts the image, the account's default key without it; the accounts `share_with`, and no others,
+    may launch it too.
     """
 
-    components: tuple[catalogue.Component, ...]
-    recipe_version: str
+    sources: Sources
     parent_image: str
     ami_name: str
     image_parameter: str
@@ -37,6 +42,9 @@ class ImagesArgs:
     schedule: str | None
     log_retention_days: int
     bucket: pulumi.Input[str] | None
+    secret_arns: Mapping[str, pulumi.Input[str]]
+    kms_key: str | None
+    share_with: Sequence[str]
     labels: Labels
 
 
@@ -48,8 +56,8 @@ class Images(Component):
     log_group: pulumi.Output[str]
 
     def __init__(self, name: str, args: ImagesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Raises AskedWrongly for a component that needs a bucket where there is none."""
-        _refuse_without_bucket(args)
+        """Raises AskedWrongly for what needs a bucket or a secret where there is none."""
+        _refuse_what_lacks(args)
         super().__init__("Images", name, args.labels, opts)
         self._args = args
         # Versions are immutable and images refer to them: a superseded one stays, under the name of its own that
@@ -88,14 +96,20 @@ class Images(Component):
         return pipeline.arn
 
     def _recipe(self) -> aws.imagebuilder.ImageRecipe:
+        args, sources = self._args, self._args.sources
+        uploads = [self._upload(number, upload, args.bucket) for number, upload in enumerate(sources.uploads, 1)]
         return aws.imagebuilder.ImageRecipe(
             self.called("recipe"),
-            version=self._args.recipe_version,
-            parent_image=self._args.parent_image,
-            components=[self._step(component) for component in self._args.components],
-            block_device_mappings=[_root_volume(self._args.volume_gib)],
+            version=sources.recipe_version,
+            parent_image=args.parent_image,
+            components=[self._step(component) for component in sources.components],
+            block_device_mappings=[_root_volume(args.volume_gib, args.kms_key)],
+            # a host must not take orders from anybody who may use Systems Manager
+            systems_manager_agent=aws.imagebuilder.ImageRecipeSystemsManagerAgentArgs(uninstall_after_build=True),
+            # an AMI whose build ended before its tests knows its owner too
+            ami_tags=self.labels.built_image(sources.recipe_version),
             tags=self.tags("recipe"),
-            opts=self._kept,
+            opts=pulumi.ResourceOptions.merge(self._kept, pulumi.ResourceOptions(depends_on=uploads)),
         )
 
     def _step(self, component: catalogue.Component) -> aws.imagebuilder.ImageRecipeComponentArgs:
@@ -112,10 +126,34 @@ class Images(Component):
             opts=self._kept,
         )
         parameters = [
-            aws.imagebuilder.ImageRecipeComponentParameterArgs(name=name, value=value)
+            aws.imagebuilder.ImageRecipeComponentParameterArgs(name=name, value=self._value(value))
             for name, value in sorted(component.parameters.items())
         ]
         return aws.imagebuilder.ImageRecipeComponentArgs(component_arn=declared.arn, parameters=parameters)
+
+    def _value(self, value: str) -> pulumi.Input[str]:
+        """Fill in what is known once bucket and secrets are there."""
+        names = sorted(image_sources.secrets_in(value))
+        if not names and not image_sources.names_bucket(value):
+            return value
+        arns = [self._args.secret_arns[name] for name in names]
+        return pulumi.Output.all(self._args.bucket or "", *arns).apply(
+            lambda known: image_sources.filled(value, known[0], dict(zip(names, known[1:], strict=True)))
+        )
+
+    def _upload(self, number: int, upload: Upload, bucket: pulumi.Input[str] | None) -> aws.s3.BucketObjectv2:
+        """Put a kit into the bucket. A build that is under way reads it, so a superseded one stays."""
+        purpose = f"image-upload-{number}"
+        return aws.s3.BucketObjectv2(
+            self.called(purpose),
+            bucket=bucket or "",
+            key=upload.key,
+            content_base64=base64.b64encode(upload.content).decode(),
+            content_type="application/gzip",
+            server_side_encryption="AES256",
+            tags=self.tags(purpose),
+            opts=self._kept,
+        )
 
     def _uploaded(self, component: catalogue.Component, bucket: pulumi.Input[str]) -> pulumi.Output[str]:
         """Put a document into the bucket. Image Builder copies it once, so it need not outlive its component."""
@@ -152,7 +190,8 @@ class Images(Component):
         ami = aws.imagebuilder.DistributionConfigurationDistributionAmiDistributionConfigurationArgs(
             name=self._args.ami_name,
             description=f"Rampart image of the event {self.labels.event}",
-            ami_tags=self.labels.tested_image(),
+            ami_tags=self.labels.tested_image(self._args.sources.recipe_version),
+            launch_permission=_only_for(self._args.share_with),
         )
         parameter = aws.imagebuilder.DistributionConfigurationDistributionSsmParameterConfigurationArgs(
             parameter_name=self._args.image_parameter, data_type="aws:ec2:image"
@@ -174,7 +213,8 @@ class Images(Component):
     def _logs(self) -> pulumi.Output[str]:
         group = aws.cloudwatch.LogGroup(
             self.called("image-logs"),
-            name=naming.image_log_group(self.labels.event),
+            # a name of its own each time: Image Builder makes the group it misses, an interrupted up leaves one behind
+            name_prefix=naming.image_log_group_prefix(self.labels.event),
             retention_in_days=self._args.log_retention_days,
             tags=self.tags("image-logs"),
             opts=self.inside,
@@ -182,14 +222,25 @@ class Images(Component):
         return group.name
 
 
-def _refuse_without_bucket(args: ImagesArgs) -> None:
-    for component in args.components:
-        if component.is_long and args.bucket is None:
-            message = (
-                f"the image component {component.name} has {len(component.data)} characters: Image Builder takes a "
-                f"document of more than {documents.MOST_INLINE_CHARACTERS} from a bucket only"
-            )
-            raise AskedWrongly(message, hint="write infra.storage.bucket: true, or give the kit by git")
+def _refuse_what_lacks(args: ImagesArgs) -> None:
+    lacking = sorted(args.sources.secrets - set(args.secret_arns))
+    if lacking:
+        message = f"the image's components name a secret that the event does not have: {', '.join(lacking)}"
+        raise AskedWrongly(message, hint=f"write infra.secrets: {{{lacking[0]}: a sentence on what it is}}")
+    if args.bucket is None and args.sources.needs_bucket:
+        hint = "write infra.storage.bucket: true, or give the kit by git"
+        raise AskedWrongly(args.sources.reason_for_bucket(), hint=hint)
+
+
+def _only_for(
+    accounts: Sequence[str],
+) -> aws.imagebuilder.DistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermissionArgs | None:
+    """Let these accounts launch the image; never a group, for the one group there is are all accounts."""
+    if not accounts:
+        return None
+    return aws.imagebuilder.DistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermissionArgs(
+        user_ids=sorted(accounts)
+    )
 
 
 def _schedule(expression: str | None) -> aws.imagebuilder.ImagePipelineScheduleArgs | None:
@@ -203,10 +254,15 @@ def _schedule(expression: str | None) -> aws.imagebuilder.ImagePipelineScheduleA
     )
 
 
-def _root_volume(size_gib: int) -> aws.imagebuilder.ImageRecipeBlockDeviceMappingArgs:
+def _root_volume(size_gib: int, kms_key: str | None) -> aws.imagebuilder.ImageRecipeBlockDeviceMappingArgs:
     return aws.imagebuilder.ImageRecipeBlockDeviceMappingArgs(
         device_name=ROOT_DEVICE,
         ebs=aws.imagebuilder.ImageRecipeBlockDeviceMappingEbsArgs(
-            volume_type="gp3", volume_size=size_gib, encrypted="true", delete_on_termination="true"
+            volume_type="gp3",
+            volume_size=size_gib,
+            encrypted="true",
+            # a distribution's own key holds for copies in other regions alone
+            kms_key_id=kms_key,
+            delete_on_termination="true",
         ),
     )

@@ -33,13 +33,13 @@ def bucket_name(event: str) -> str:
     return logical_name(event, "bucket", longest=LONGEST_BUCKET).lower().replace("_", "-")
 
 
-def image_log_group(event: str) -> str:
-    """Name the group of an event's image logs.
+def image_log_group_prefix(event: str) -> str:
+    """Begin the name of the group of an event's image logs.
 
     It begins as Image Builder's own do: into any other one neither the service nor AWS's policy for build instances
     may write.
     """
-    return f"/aws/imagebuilder/{PREFIX}-{event}"
+    return f"/aws/imagebuilder/{PREFIX}-{event}-"
 
 
 def partition(region: str) -> str:

@@ -6,11 +6,12 @@ import pulumi
 import pulumi_aws as aws
 
 from contracts.event import EventConfig
+from contracts.image import ImageStatus
 from infra.tags import STACK, STATUS, Labels
 
 
 def newest_image(event: EventConfig, labels: Labels, opts: pulumi.InvokeOptions) -> str | None:
-    """Give the image the event names by its id, else the newest that was built for the stack and tested.
+    """Give the image the event names by its id, else the newest that was built for the stack and verified.
 
     None where there is no image yet. Asks AWS while the program runs, for what is declared depends on the answer.
     """
@@ -20,7 +21,7 @@ def newest_image(event: EventConfig, labels: Labels, opts: pulumi.InvokeOptions)
         owners=["self"],
         filters=[
             aws.ec2.GetAmiIdsFilterArgs(name=f"tag:{STACK}", values=[labels.stack]),
-            aws.ec2.GetAmiIdsFilterArgs(name=f"tag:{STATUS}", values=[labels.tested_image()[STATUS]]),
+            aws.ec2.GetAmiIdsFilterArgs(name=f"tag:{STATUS}", values=[ImageStatus.VERIFIED.value]),
             aws.ec2.GetAmiIdsFilterArgs(name="state", values=["available"]),
         ],
         sort_ascending=False,  # by the date of creation

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from infra.tags import STACK
+from contracts.image import ImageStatus
+from infra import naming
+from infra.tags import STACK, STATUS
 
 BUILD_POLICIES = ("EC2InstanceProfileForImageBuilder", "AmazonSSMManagedInstanceCore")
 """AWS's own policies for an image build instance: fetch components, write its log, be driven by Systems Manager."""
@@ -63,9 +65,31 @@ def writes_flow_logs(log_group_arn: str) -> dict[str, Any]:
 
 
 def reads_bucket(bucket_arn: str) -> dict[str, Any]:
-    """Let image builds read the event's data and the documents that were too long to be given inline."""
-    folders = [f"{bucket_arn}/components/*", f"{bucket_arn}/data/*"]
-    return _document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": folders})
+    """Let image builds read the event's data and what was too long to be given inline: documents, kits."""
+    folders = ("components/", "data/")
+    return _document(
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"{bucket_arn}/{folder}*" for folder in folders]},
+        _lists(bucket_arn, [f"{folder}*" for folder in folders]),
+    )
+
+
+def reads_elsewhere(region: str, addresses: Sequence[str], kms_key: str | None) -> dict[str, Any]:
+    """Let image builds read exactly these `s3://` addresses: objects, and all below those that end in `/`.
+
+    `kms_key` may be what the objects are encrypted with; it is used through S3 alone.
+    """
+    statements: list[dict[str, Any]] = []
+    for address in sorted(set(addresses)):
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        arn = f"arn:{naming.partition(region)}:s3:::{bucket}"
+        wanted = f"{key}*" if key.endswith("/") else key
+        statements.append({"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{arn}/{wanted}"})
+        statements.append(_lists(arn, [wanted]))
+    if kms_key is not None:
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{region}.{suffix}"}}
+        statements.append({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": kms_key, "Condition": through_s3})
+    return _document(*statements)
 
 
 def reads_secrets(arns: Sequence[str]) -> dict[str, Any]:
@@ -123,7 +147,8 @@ def retires_images(partition: str, region: str, *, stack: str, recipe: str) -> d
     """Let Image Builder delete what it made for the event: images of recipes named `recipe-...`, AMIs, snapshots.
 
     Narrower than AWS's own EC2ImageBuilderLifecycleExecutionPolicy, which holds for every image of the account. A
-    snapshot has no tag of the event, only Image Builder's.
+    snapshot has no tag of the event, only Image Builder's. An image that is verified may be in use, which Image
+    Builder cannot know: it stays, and is retired by who does.
     """
     made = {"aws:ResourceTag/CreatedBy": "EC2 Image Builder"}
     return _document(
@@ -131,7 +156,10 @@ def retires_images(partition: str, region: str, *, stack: str, recipe: str) -> d
             "Effect": "Allow",
             "Action": ["ec2:DeregisterImage", "ec2:DescribeImageAttribute"],
             "Resource": f"arn:{partition}:ec2:{region}::image/*",
-            "Condition": {"StringEquals": {**made, f"aws:ResourceTag/{STACK}": stack}},
+            "Condition": {
+                "StringEquals": {**made, f"aws:ResourceTag/{STACK}": stack},
+                "StringNotEquals": {f"aws:ResourceTag/{STATUS}": ImageStatus.VERIFIED.value},
+            },
         },
         {
             "Effect": "Allow",
@@ -175,6 +203,12 @@ def receives_notices(queue_arn: str, rule_arn: str) -> dict[str, Any]:
             "Condition": _IN_THE_CLEAR,
         },
     )
+
+
+def _lists(bucket_arn: str, wanted: list[str]) -> dict[str, Any]:
+    """Without it, S3 says of what is not there that it is forbidden."""
+    condition = {"StringLike": {"s3:prefix": wanted}}
+    return {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket_arn, "Condition": condition}
 
 
 def _document(*statements: dict[str, Any]) -> dict[str, Any]:

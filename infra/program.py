@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +10,14 @@ import pulumi
 from contracts.event import EventConfig
 from contracts.host_boot import MARGIN_S
 from contracts.infra import DaskCluster, Fleet
-from imagebuilder import catalogue
-from infra import fleet_settings, ground, keys, naming
+from infra import fleet_settings, ground, image_sources, keys, naming
 from infra.bucket import Bucket, BucketArgs
 from infra.build_profile import BuildProfile, BuildProfileArgs
 from infra.dask import Cluster, ClusterArgs
 from infra.fleet import StandingHosts, StandingHostsArgs
 from infra.ground import Ground, Outputs
 from infra.hosts import Hosts, HostsArgs
+from infra.image_sources import Sources
 from infra.images import Images, ImagesArgs
 from infra.interruptions import Interruptions, InterruptionsArgs
 from infra.newest_image import newest_image
@@ -36,15 +35,15 @@ def build(event: EventConfig) -> dict[str, pulumi.Output[Any]]:
     # what may be refused is looked at before anything is declared
     public_key = "" if event.worker.key_name else keys.public_key(event)
     ami_name = naming.ami_name(event.image_name)
-    components = catalogue.components(event)
+    sources = image_sources.of_event(event)
 
     laid = ground.lay(event, public_key)
-    storage = _storage(laid, components)
+    storage = _storage(laid, sources)
     outputs = (
         laid.outputs
         | ground.way_in(laid)
         | storage.outputs
-        | _images(laid, storage, components, ami_name)
+        | _images(laid, storage, sources, ami_name)
         | _machines(laid)
         | _spending(laid)
     )
@@ -64,10 +63,10 @@ class _Storage:
         return bucket | ({"secret_arns": self.secrets.arns} if self.secrets else {})
 
 
-def _storage(laid: Ground, components: Sequence[catalogue.Component]) -> _Storage:
+def _storage(laid: Ground, sources: Sources) -> _Storage:
     infra = laid.event.infra
     bucket = None
-    if infra.storage.bucket or any(component.is_long for component in components):
+    if infra.storage.bucket or sources.needs_bucket:
         settings = BucketArgs(infra.storage.results_days, infra.storage.keep, laid.labels)
         bucket = Bucket(laid.called("storage"), settings, laid.here)
     secrets = None
@@ -79,26 +78,27 @@ def _storage(laid: Ground, components: Sequence[catalogue.Component]) -> _Storag
     return _Storage(bucket, secrets)
 
 
-def _images(laid: Ground, storage: _Storage, components: tuple[catalogue.Component, ...], ami_name: str) -> Outputs:
+def _images(laid: Ground, storage: _Storage, sources: Sources, ami_name: str) -> Outputs:
     event, image, here = laid.event, laid.event.infra.image, laid.here
     boundary = event.infra.permissions_boundary
+    secrets = storage.secrets.arns if storage.secrets else {}
     profile = BuildProfile(
         laid.called("build-profile"),
         BuildProfileArgs(
             bucket_arn=storage.bucket.arn if storage.bucket else None,
-            secret_arns=list(storage.secrets.arns.values()) if storage.secrets else [],
+            secret_arns=list(secrets.values()),
+            elsewhere=image_sources.addresses_elsewhere(event),
+            kms_key=image.kms_key,
             region=event.region,
             permissions_boundary=boundary,
             labels=laid.labels,
         ),
         here,
     )
-    version = catalogue.recipe_version(event)
     images = Images(
         laid.called("images"),
         ImagesArgs(
-            components=components,
-            recipe_version=version,
+            sources=sources,
             parent_image=image.parent_image,
             ami_name=ami_name,
             image_parameter=event.image_parameter,
@@ -111,6 +111,9 @@ def _images(laid: Ground, storage: _Storage, components: tuple[catalogue.Compone
             schedule=image.schedule,
             log_retention_days=image.log_retention_days,
             bucket=storage.bucket.bucket_name if storage.bucket else None,
+            secret_arns=secrets,
+            kms_key=image.kms_key,
+            share_with=image.share_with,
             labels=laid.labels,
         ),
         here,
@@ -119,7 +122,7 @@ def _images(laid: Ground, storage: _Storage, components: tuple[catalogue.Compone
         laid.called("retirement"),
         RetirementArgs(
             keep=image.keep,
-            scheduled=ScheduledRecipe(images.recipe_name, version) if image.schedule else None,
+            scheduled=ScheduledRecipe(images.recipe_name, sources.recipe_version) if image.schedule else None,
             region=event.region,
             permissions_boundary=boundary,
             labels=laid.labels,
@@ -131,6 +134,8 @@ def _images(laid: Ground, storage: _Storage, components: tuple[catalogue.Compone
         "image_name": event.image_name,
         "image_parameter": event.image_parameter,
         "image_log_group": images.log_group,
+        "recipe_version": sources.recipe_version,
+        "build_profile_name": profile.profile_name,
     }
 
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from contracts.image import ImageStatus
 from infra import naming, policies, tags
 from infra.component import Component
-from infra.tags import KEEP, Labels
+from infra.tags import KEEP, STATUS, Labels
 
 KEPT = {KEEP: "true"}
 """The tag that exempts an image, or its AMI, for good."""
+OFFERED = {STATUS: ImageStatus.VERIFIED.value}
+"""The tag of an AMI that runs may be started from, now or after a rollback; `invoke images --prune` retires these."""
 IN_USE_DAYS = 14
 """An AMI that something was launched from since then counts as in use."""
 
@@ -38,7 +41,10 @@ class RetirementArgs:
 
 
 class Retirement(Component):
-    """Policies that delete images with their AMIs and snapshots, never one in use, and the role that they take."""
+    """Policies that delete images with their AMIs and snapshots, never one that is verified, launched of late or kept.
+
+    And the role that they take, which cannot delete a verified one either.
+    """
 
     def __init__(self, name: str, args: RetirementArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("Retirement", name, args.labels, opts)
@@ -87,7 +93,7 @@ class Retirement(Component):
     ) -> None:
         aws.imagebuilder.LifecyclePolicy(
             self.called(purpose),
-            description=f"Keeps the newest {keep} images of the event {self.labels.event}, and those in use",
+            description=f"Keeps the newest {keep} images of the event {self.labels.event}, and what may be in use",
             execution_role=role.arn,
             resource_type="AMI_IMAGE",
             resource_selection=selection,
@@ -113,7 +119,8 @@ def _delete_beyond(keep: int) -> aws.imagebuilder.LifecyclePolicyPolicyDetailArg
                 last_launched=aws.imagebuilder.LifecyclePolicyPolicyDetailExclusionRulesAmisLastLaunchedArgs(
                     unit="DAYS", value=IN_USE_DAYS
                 ),
-                tag_map=KEPT,
+                # any of the tags exempts
+                tag_map={**KEPT, **OFFERED},
             ),
         ),
     )

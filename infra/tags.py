@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-EVENT = "rampart:event"
+from contracts.image import EVENT_TAG, KEEP_TAG, RECIPE_TAG, STATUS_TAG, ImageStatus
+
+EVENT = EVENT_TAG
 STACK = "rampart:stack"
-STATUS = "rampart:status"
+STATUS = STATUS_TAG
+RECIPE = RECIPE_TAG
+"""On images: the version of the recipe that they were built from."""
 MANAGED_BY = "rampart:managed-by"
 COST_CENTER = "rampart:cost-center"
-KEEP = "rampart:keep"
+KEEP = KEEP_TAG
 """Whatever its value: the reaper passes an instance by, and retirement an image."""
 MAX_LIFETIME = "rampart:max-lifetime-s"
 """On machines that AWS launches for a standing fleet: seconds counted from their launch."""
@@ -31,9 +35,13 @@ class Labels:
         """Tags of what is launched from a declared resource: not managed by Pulumi, but of the same owner."""
         return {"Name": name, **self._owner()}
 
-    def tested_image(self) -> dict[str, str]:
+    def built_image(self, recipe: str) -> dict[str, str]:
+        """Tags of an AMI from its first moment on; `recipe` is the version of what it is built from."""
+        return {**self._owner(), RECIPE: recipe}
+
+    def tested_image(self, recipe: str) -> dict[str, str]:
         """Tags of an AMI; Image Builder sets them when it distributes the image, which is after its tests passed."""
-        return {**self._owner(), STATUS: "tested"}
+        return {**self.built_image(recipe), STATUS: ImageStatus.TESTED.value}
 
     def _owner(self) -> dict[str, str]:
         payer = {COST_CENTER: self.cost_center} if self.cost_center else {}

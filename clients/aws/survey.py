@@ -12,7 +12,7 @@ from clients.aws import images
 from clients.aws.account import has_key_pair
 from clients.aws.session import client_of, translated
 from contracts.errors import CloudError
-from contracts.survey import BaseImage, Caller, MachineType, RouteTable, SpotPrice, Subnet, Vpc
+from contracts.survey import BaseImage, Caller, EncryptionKey, MachineType, RouteTable, SpotPrice, Subnet, Vpc
 
 _FIRST_REGIONS = (("cn-", "cn-north-1"), ("us-gov-", "us-gov-west-1"))
 _WORLD = "0.0.0.0/0"
@@ -109,6 +109,32 @@ class AwsSurvey:
             raise
         return True
 
+    def key(self, arn: str) -> EncryptionKey | None:
+        try:
+            with translated(f"look up the key {arn}"):
+                found = self._client("kms").describe_key(KeyId=arn)["KeyMetadata"]
+        except CloudError as error:
+            if error.code == "NotFoundException":
+                return None
+            raise
+        return EncryptionKey(
+            state=found["KeyState"],
+            is_own=found.get("KeyManager") == "CUSTOMER",
+            encrypts=(found.get("KeyUsage"), found.get("KeySpec")) == ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT"),
+        )
+
+    def holds(self, address: str) -> bool:
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        try:
+            with translated(f"look for {address}"):
+                found = self._client("s3").list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
+        except CloudError as error:
+            if error.code == "NoSuchBucket":
+                return False
+            raise
+        # names that only begin like the object's come after it
+        return any(key.endswith("/") or one["Key"] == key for one in found)
+
     def has_key_pair(self, name: str) -> bool:
         return has_key_pair(self._session, name)
 
@@ -194,6 +220,7 @@ def _machine_type(found: Mapping[str, Any]) -> MachineType:
         name=found["InstanceType"],
         vcpus=found["VCpuInfo"]["DefaultVCpus"],
         architectures=frozenset(found["ProcessorInfo"]["SupportedArchitectures"]),
+        has_nvidia_gpu=any(gpu.get("Manufacturer") == "NVIDIA" for gpu in found.get("GpuInfo", {}).get("Gpus", [])),
     )
 
 

@@ -76,11 +76,17 @@ def check_kit(folder: Path, loc: Loc, report: Report) -> None:
 
 def check_image(image: Image, kit_dir: Path, is_written: IsWritten, report: Report) -> None:
     """Report what an image that the event file describes cannot be made from."""
-    if not isinstance(image.kit, FolderKit) or not is_written(("infra", "image")):
+    if not is_written(("infra", "image")):
         return
-    if image.kit.folder != kit_dir:
-        check_kit(image.kit.folder, ("infra", "image", "kit", "folder"), report)
-    _check_quick_test(image.kit.folder, image.quick_test_submission, report)
+    for number, component in enumerate(image.components):
+        if not _is(component.document, Path.is_file):
+            place = ("infra", "image", "components", number)
+            message, remedy = f"there is no file {component.document}", "write the document, or name it as it is called"
+            report(place, message, remedy)
+    if isinstance(image.kit, FolderKit):
+        if image.kit.folder != kit_dir:
+            check_kit(image.kit.folder, ("infra", "image", "kit", "folder"), report)
+        _check_quick_test(image.kit.folder, image.quick_test_submission, report)
 
 
 def warnings_for(ramp: Ramp, worker: Worker, infra: Infra, event_file: Path) -> list[str]:

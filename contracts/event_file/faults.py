@@ -24,7 +24,10 @@ from contracts.infra import (
     Image,
     Infra,
     Network,
+    OwnComponent,
+    PrivateData,
     Requirements,
+    S3Kit,
     Storage,
     WayOut,
 )
@@ -51,7 +54,9 @@ _KEYS: dict[Loc, tuple[str, ...]] = {
     ("infra", "storage"): tuple(Storage.model_fields),
     ("infra", "budget"): tuple(Budget.model_fields),
     ("infra", "image"): tuple(Image.model_fields),
-    _KIT: (*GitKit.model_fields, *FolderKit.model_fields),
+    ("infra", "image", "private_data"): tuple(PrivateData.model_fields),
+    ("infra", "image", "components"): tuple(OwnComponent.model_fields),
+    _KIT: (*GitKit.model_fields, *S3Kit.model_fields, *FolderKit.model_fields),
     ("sqlalchemy",): ("drivername", "username", "password", "host", "port", "database"),
 }
 _BOUNDS = {
@@ -119,7 +124,7 @@ def unknown_key(loc: Loc) -> tuple[str, str]:
 def _place(loc: Loc) -> Loc:
     """Leave out what pydantic puts between the keys: the kit's kind, and that a key is meant and not its value."""
     loc = tuple(part for part in loc if part != "[key]")
-    return (*_KIT, *loc[4:]) if loc[:3] == _KIT and loc[3:4] in (("git",), ("folder",)) else loc
+    return (*_KIT, *loc[4:]) if loc[:3] == _KIT and loc[3:4] in (("git",), ("s3",), ("folder",)) else loc
 
 
 def _told(details: ErrorDetails, loc: Loc) -> tuple[str, str]:

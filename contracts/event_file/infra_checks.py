@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contracts.event import Worker
 from contracts.event_file.findings import IsWritten, Loc, Report
-from contracts.infra import Access, DaskCluster, Fleet, Infra, Network, Requirements
+from contracts.infra import Access, DaskCluster, Fleet, Image, Infra, Network, Requirements
 
 _NETWORK: Loc = ("infra", "network")
+_IMAGE: Loc = ("infra", "image")
 _OWN_ONLY = ("cidr", "availability_zones", "subnets", "nat", "endpoints", "flow_logs")
 
 
@@ -14,6 +15,9 @@ def check_infra(infra: Infra, worker: Worker | None, is_written: IsWritten, repo
     """Report what of the section cannot be had together."""
     _check_network(infra.network, is_written, report)
     _check_way_in(infra, is_written, report)
+    _check_image(infra.image, is_written, report)
+    _check_private_data(infra, report)
+    _check_key(infra, worker, report)
     if infra.fleet is not None:
         _check_fleet(infra.fleet, ("infra", "fleet"), report)
     if infra.dask is not None:
@@ -65,6 +69,41 @@ def _check_way_in(infra: Infra, is_written: IsWritten, report: Report) -> None:
             "has no effect with access: eice, where AWS's own permissions decide who comes in",
             "remove it",
         )
+
+
+def _check_image(image: Image, is_written: IsWritten, report: Report) -> None:
+    if image.share_with and image.kms_key is None:
+        report(
+            (*_IMAGE, "share_with"),
+            "needs kms_key: nobody else can launch what the account's default key encrypts",
+            "write kms_key: the ARN of a key of yours, whose policy lets those accounts use it",
+        )
+    if len(set(image.share_with)) < len(image.share_with):
+        report((*_IMAGE, "share_with"), "names an account twice", "keep one of the two")
+    if image.gpu is False and is_written((*_IMAGE, "gpu_driver")):
+        report((*_IMAGE, "gpu_driver"), "has no effect with gpu: false", "write gpu: true, or remove it")
+    if image.test_timeout_s > image.build_timeout_s:
+        if is_written((*_IMAGE, "test_timeout_s")):
+            message = f"is more than build_timeout_s, {image.build_timeout_s}"
+            report((*_IMAGE, "test_timeout_s"), message, "write less: the tests are a part of the build")
+        else:
+            message = f"is less than test_timeout_s, {image.test_timeout_s}"
+            report((*_IMAGE, "build_timeout_s"), message, "write more, or a test_timeout_s too")
+
+
+def _check_private_data(infra: Infra, report: Report) -> None:
+    place, data = (*_IMAGE, "private_data"), infra.image.private_data
+    if data.s3 and data.osf_secret:
+        report((*place, "osf_secret"), "is given together with s3", "keep the place where the data is")
+    elif data.osf_secret and data.osf_secret not in infra.secrets:
+        remedy = f"write infra.secrets: {{{data.osf_secret}: a sentence on what it is}}, or one of those there"
+        report((*place, "osf_secret"), "is not the name of a secret in infra.secrets", remedy)
+
+
+def _check_key(infra: Infra, worker: Worker | None, report: Report) -> None:
+    region = (worker.region_name if worker else None) or infra.region
+    if infra.image.kms_key is not None and (found := infra.image.kms_key.split(":")[3]) != region:
+        report((*_IMAGE, "kms_key"), f"is a key of {found}, the event is in {region}", "name a key of that region")
 
 
 def _check_fleet(fleet: Fleet, loc: Loc, report: Report) -> None:

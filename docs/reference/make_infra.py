@@ -26,7 +26,10 @@ from contracts.infra import (  # noqa: E402
     Image,
     Infra,
     Network,
+    OwnComponent,
+    PrivateData,
     Requirements,
+    S3Kit,
     Storage,
     WayOut,
 )
@@ -42,7 +45,9 @@ SECTIONS: tuple[tuple[str, tuple[type[BaseModel], ...]], ...] = (
     ("infra.host_egress[]", (WayOut,)),
     ("infra.gateway", (Gateway,)),
     ("infra.image", (Image,)),
-    ("infra.image.kit", (FolderKit, GitKit)),
+    ("infra.image.kit", (FolderKit, GitKit, S3Kit)),
+    ("infra.image.private_data", (PrivateData,)),
+    ("infra.image.components[]", (OwnComponent,)),
     ("infra.fleet", (Fleet,)),
     ("infra.fleet.requirements", (Requirements,)),
     ("infra.dask", (DaskCluster,)),
@@ -153,8 +158,8 @@ What holds for all of them, and is tested over every option: no rule lets the wo
 queues encrypted; no instance profile but the build's; no secret in outputs, user data or documents; user data under 16 KB; every
 machine ends itself, the jump host aside, which ends with the stack.
 
-Fleet and cluster are made from the event's image, so they come with the first `up` after the first `invoke build-ami`; until then the
-output `waits_for_image` names them. A standing fleet's number of machines (`target`) is the event file's at the first `up` and left
+Fleet and cluster are made from the event's newest verified image, so they come with the first `up` after the first `invoke build-ami` and
+`invoke verify-ami`; until then the output `waits_for_image` names them. A standing fleet's number of machines (`target`) is the event file's at the first `up` and left
 alone afterwards.
 """
 

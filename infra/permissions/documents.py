@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
+from contracts.image import HELD_TAG
 from infra.permissions.rules import Kind, Rule
 from infra.permissions.scope import Scope
-from infra.tags import STACK
+from infra.tags import KEEP, STACK, STATUS
 
 LONGEST = 6144
 """Characters of a managed policy, blanks not counted."""
@@ -103,6 +104,17 @@ def _condition(kind: Kind, same: Sequence[Rule], all_rules: Sequence[Rule], scop
             return {"Null": {_OWNED: "true"}, "StringEquals": asked}
         case Kind.TUNNEL:
             return {"StringEquals": owned, "NumericEquals": {"ec2-instance-connect:remotePort": "22"}}
+        case Kind.SNAPSHOTS:
+            return {"StringEquals": {"aws:ResourceTag/CreatedBy": "EC2 Image Builder"}}
+        case Kind.MARK:
+            return {
+                "Null": {_OWNED: "true"},
+                "ForAllValues:StringEquals": {"aws:TagKeys": sorted([HELD_TAG, KEEP, STATUS])},
+            }
+        case Kind.KEY:
+            return {"StringEquals": {"kms:ViaService": scope.through("ec2")}}
+        case Kind.ELSEWHERE:
+            return {"StringLike": {"s3:prefix": values}}
         case Kind.MAKE_ROLES:
             return bounded
         case Kind.AWS_POLICIES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.event import EventConfig
 from contracts.infra import Access
-from imagebuilder import catalogue
+from infra import image_sources
 from infra.permissions import service_rules
 from infra.preflight.machines import uses_spot
 
@@ -41,7 +41,7 @@ def tokens_of(event: EventConfig) -> tuple[str, ...]:
     """
     infra, network = event.infra, event.infra.network
     has_fleet = infra.fleet is not None and infra.fleet.kind == "ec2-fleet"
-    has_bucket = infra.storage.bucket or any(component.is_long for component in catalogue.components(event))
+    has_bucket = infra.storage.bucket or image_sources.of_event(event).needs_bucket
     wanted: tuple[tuple[bool, tuple[str, ...]], ...] = (
         (True, _ALWAYS),
         (network.vpc == "own", _OWN_NETWORK),

@@ -8,10 +8,10 @@ from typing import Any
 
 from contracts.event import EventConfig
 from contracts.infra import Access
-from infra import naming, policies
+from infra import image_sources, naming, policies
 from infra.permissions import documents, features
 from infra.permissions.ec2_rules import FLEET
-from infra.permissions.rules import Kind, Rule, change, elsewhere, launch, look, named, stand_in
+from infra.permissions.rules import Kind, Rule, change, create, elsewhere, launch, look, named, pass_role, stand_in
 from infra.permissions.scope import Scope
 from infra.permissions.table import DEPLOYING
 from infra.preflight import roles
@@ -35,7 +35,14 @@ _SWEEP = (
 """What destroy does itself: superseded versions of recipe and components are not Pulumi's any more."""
 
 _BUILD = (
-    named(Kind.IMAGES, "imagebuilder", ("image-pipeline/{own}",), "GetImagePipeline", "StartImagePipelineExecution"),
+    named(
+        Kind.IMAGES,
+        "imagebuilder",
+        ("image-pipeline/{own}",),
+        "GetImagePipeline",
+        "ListImagePipelineImages",
+        "StartImagePipelineExecution",
+    ),
     named(
         Kind.IMAGES,
         "imagebuilder",
@@ -47,9 +54,32 @@ _BUILD = (
     ),
     # an execution has no name of the event's; its steps are read alone
     named(Kind.IMAGES, "imagebuilder", ("workflow-execution/*",), "ListWorkflowStepExecutions"),
-    named(Kind.LOGS, "logs", ("log-group:/aws/imagebuilder/rampart-{event}:*",), "GetLogEvents"),
+    named(Kind.LOGS, "logs", ("log-group:/aws/imagebuilder/rampart-{event}-*:*",), "GetLogEvents"),
     look("ec2", "DescribeImages"),
 )
+
+_IMAGE_ARN, _SNAPSHOT_ARN = "arn:{partition}:ec2:{region}::image/*", "arn:{partition}:ec2:{region}::snapshot/*"
+_LOOK_AT_IMAGES = (
+    look("ec2", "DescribeFleets", "DescribeImages", "DescribeLaunchTemplateVersions", "DescribeSpotFleetRequests"),
+    elsewhere(Kind.LOOK_AT, "ec2", (_IMAGE_ARN,), "DescribeImageAttribute"),
+    elsewhere(Kind.LOOK_AT, "ec2", (_SNAPSHOT_ARN,), "DescribeSnapshotAttribute"),
+)
+_BAKE = (
+    # the builder is launched like a host, but with the build profile
+    create("image snapshot", "CopyImage", "CreateImage"),
+    change("instance", "CreateImage"),
+    pass_role("{ec2}"),
+    look("ec2", "DescribeSnapshots"),
+    Rule(Kind.PARAMETERS, ("ssm:GetParameter",)),
+)
+_RETIRE = (
+    change("image", "DeregisterImage"),
+    change("snapshot", "DeleteSnapshot"),
+    # Image Builder's have no tag of the event; one that an image is made of cannot be deleted
+    elsewhere(Kind.SNAPSHOTS, "ec2", (_SNAPSHOT_ARN,), "CreateTags", "DeleteSnapshot"),
+)
+_KEY = ("CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo")
+"""What launching from an encrypted image takes, and encrypting one; EC2 asks for it in our name."""
 
 _PREFLIGHT = (
     look(
@@ -125,7 +155,7 @@ def policies_for(event: EventConfig) -> dict[str, dict[str, Any]]:
     """
     rules: Mapping[Part, tuple[Rule, ...]] = {
         Part.DEPLOY: tuple(_deploy(event)),
-        Part.BUILD: (*_BUILD, _linked((roles.IMAGE_BUILDER,))),
+        Part.BUILD: tuple(_build(event)),
         Part.RUN: tuple(_run(event)),
     }
     scope = Scope(event)
@@ -141,6 +171,11 @@ def _deploy(event: EventConfig) -> Iterator[Rule]:
         linked.append(ServiceRole("AWSServiceRoleForEc2InstanceConnect", "ec2-instance-connect.amazonaws.com"))
     if infra.access is Access.GATEWAY:
         yield _CONSOLE
+    yield from _key(event)
+    if infra.image.kms_key is not None:
+        yield elsewhere(Kind.KEY_THERE, "kms", (infra.image.kms_key,), "DescribeKey")
+    for address in image_sources.addresses_elsewhere(event):
+        yield _listing(address)
     if infra.storage.efs:
         linked.append(ServiceRole("AWSServiceRoleForAmazonElasticFileSystem", "elasticfilesystem.amazonaws.com"))
     yield from (*made, *_PREFLIGHT, *_SWEEP, look("ec2", "DescribeInstances"))
@@ -157,32 +192,74 @@ def _deploy(event: EventConfig) -> Iterator[Rule]:
         yield elsewhere(Kind.AMAZON_IMAGES, "imagebuilder", (f"{image}/*",), "GetImage")
 
 
+def _build(event: EventConfig) -> Iterator[Rule]:
+    """Build by the pipeline or by hand, launch hosts to look at an image, mark, share, retire images."""
+    infra, named_image = event.infra, event.worker.ami_image_id
+    launches = (*_LAUNCH, *_BAKE)
+    yield from (*_BUILD, *launches, *_RETIRE, *_LOOK_AT_IMAGES, *_REAP)
+    yield from _tagging(launches, again=False)
+    yield change("image snapshot", "CreateTags", "DeleteTags")
+    if infra.image.share_with:
+        yield change("image", "ModifyImageAttribute")
+    if named_image or event.worker.ami_image_name:
+        image = _IMAGE_ARN.removesuffix("*") + (named_image or "*")
+        yield elsewhere(Kind.MARK, "ec2", (image, _SNAPSHOT_ARN), "CreateTags", "DeleteTags")
+    yield _linked((roles.IMAGE_BUILDER, roles.FLEET))
+    yield from (*_guard(event), *_key(event), *_way_in(event))
+
+
 def _run(event: EventConfig) -> Iterator[Rule]:
-    infra, group = event.infra, event.worker.security_group
+    infra = event.infra
     yield from _REAP
     if event.worker.worker_type == "aws":
-        yield from (*_LAUNCH, *_tagging(_LAUNCH, again=False))
+        yield from (*_LAUNCH, *_LOOK_AT_IMAGES, *_tagging(_LAUNCH, again=False))
         yield _linked([role for role in roles.needed(event) if role is not roles.IMAGE_BUILDER])
-        if group:
-            which = group if group.startswith("sg-") else "*"
-            yield named(Kind.GUARDED_BY, "ec2", (f"security-group/{which}",), "RunInstances")
-    if infra.fleet is not None or infra.dask is not None or infra.access is Access.GATEWAY:
+        yield from (*_guard(event), *_key(event))
+    if infra.fleet is not None or infra.dask is not None:
         yield _CONSOLE
+    yield from _way_in(event)
     if infra.fleet is not None or infra.dask is not None:
         is_legacy = infra.fleet is not None and infra.fleet.kind == "spot-fleet-request"
         yield from _LEGACY_FLEETS if is_legacy else ()
         yield from _FLEETS if infra.dask is not None or not is_legacy else ()
     if uses_spot(event):
         yield from _NOTICES
-    if infra.access is Access.EICE:
+
+
+def _way_in(event: EventConfig) -> Iterator[Rule]:
+    """What reaching machines takes, besides the network."""
+    if event.infra.access is Access.GATEWAY:
+        yield _CONSOLE
+    if event.infra.access is Access.EICE:
         yield from _TUNNELS
+
+
+def _guard(event: EventConfig) -> Iterator[Rule]:
+    """Launch behind the security group that the event names."""
+    group = event.worker.security_group
+    if group:
+        which = group if group.startswith("sg-") else "*"
+        yield named(Kind.GUARDED_BY, "ec2", (f"security-group/{which}",), "RunInstances")
+
+
+def _key(event: EventConfig) -> Iterator[Rule]:
+    """Launch from an image that a key of the event's own encrypts."""
+    if event.infra.image.kms_key is not None:
+        yield elsewhere(Kind.KEY, "kms", (event.infra.image.kms_key,), *_KEY)
+
+
+def _listing(address: str) -> Rule:
+    """Look whether there is something at an `s3://` address."""
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    return Rule(Kind.ELSEWHERE, ("s3:ListBucket",), (f"arn:{{partition}}:s3:::{bucket}",), (key,))
 
 
 def _tagging(rules: Sequence[Rule], *, again: bool) -> Iterator[Rule]:
     """Give tags to what is just being created, and with `again` other ones to what has the event's."""
     created = tuple(one for rule in rules if rule.kind is Kind.CREATE for one in rule.resources)
     launched = tuple(one for rule in rules if rule.kind is Kind.LAUNCH for one in rule.resources)
-    taggable = tuple(dict.fromkeys(one for one in (*created, *launched) if ":image/" not in one))
+    # images are launched from, but not by that made
+    taggable = tuple(dict.fromkeys((*created, *(one for one in launched if ":image/" not in one))))
     yield Rule(Kind.TAG, ("ec2:CreateTags",), taggable)
     if again:
         yield Rule(Kind.CHANGE, ("ec2:CreateTags", "ec2:DeleteTags"), taggable)

@@ -56,6 +56,11 @@ class Scope:
         """Name a service as roles name it; EC2 alone has another name in China."""
         return value.format(ec2="ec2.amazonaws.com.cn" if self.partition == "aws-cn" else "ec2.amazonaws.com")
 
+    def through(self, service: str) -> str:
+        """Name a service as a key knows it that is used through it."""
+        suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+        return f"{service}.{self.event.region}.{suffix}"
+
     @property
     def _bucket(self) -> str:
         return f"{naming.bucket_name(self.name)}-*"

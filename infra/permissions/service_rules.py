@@ -98,8 +98,7 @@ LOGS: dict[str, tuple[Rule, ...]] = {
             Kind.LOGS,
             "logs",
             (
-                "log-group:/aws/imagebuilder/rampart-{event}",
-                "log-group:/aws/imagebuilder/rampart-{event}:*",
+                "log-group:/aws/imagebuilder/rampart-{event}-*",
                 "log-group:/rampart/{event}/*",
             ),
             "CreateLogGroup",

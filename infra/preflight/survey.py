@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from contracts.survey import BaseImage, Caller, MachineType, RouteTable, SpotPrice, Subnet, Vpc
+from contracts.survey import BaseImage, Caller, EncryptionKey, MachineType, RouteTable, SpotPrice, Subnet, Vpc
 
 
 class Survey(Protocol):
@@ -45,6 +45,14 @@ class Survey(Protocol):
 
     def has_built_image(self, arn: str) -> bool:
         """Whether Image Builder knows an image by that ARN."""
+        ...
+
+    def key(self, arn: str) -> EncryptionKey | None:
+        """A key of KMS; None where there is none of that ARN."""
+        ...
+
+    def holds(self, address: str) -> bool:
+        """Whether anything is stored at an `s3://` address: the object, or below a folder that ends in `/`."""
         ...
 
     def has_key_pair(self, name: str) -> bool:

@@ -64,10 +64,11 @@ class Handler:
     joins: bool = False
 
     def named(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the inputs with a name of the provider's making where one is due."""
+        """Give the inputs with a name of the provider's making where one is due, by the prefix that is asked for."""
         if self.name_input is None or self.name_input in inputs:
             return dict(inputs)
-        return {**inputs, self.name_input: f"{name}-{secrets.token_hex(4)[:7]}"}
+        prefix = inputs.get(f"{self.name_input}Prefix", f"{name}-")
+        return {**inputs, self.name_input: f"{prefix}{secrets.token_hex(4)[:7]}"}
 
     def exists(self, made: Made) -> bool:
         """Tell whether the resource is still there."""

@@ -17,7 +17,13 @@ def _create_component(wanted: Wanted) -> Created:
 
 
 def _create_recipe(wanted: Wanted) -> Created:
-    arguments = _arguments(wanted, "parentImage", "description", "blockDeviceMappings", "workingDirectory", "tags")
+    arguments = _arguments(
+        wanted, "parentImage", "description", "blockDeviceMappings", "workingDirectory", "amiTags", "tags"
+    )
+    if "systemsManagerAgent" in wanted.inputs:
+        arguments["additionalInstanceConfiguration"] = camel(
+            {"systemsManagerAgent": wanted.inputs["systemsManagerAgent"]}
+        )
     answer = wanted.client("imagebuilder").create_image_recipe(
         semanticVersion=wanted.inputs["version"],
         components=[_step(component) for component in wanted.inputs["components"]],

@@ -44,7 +44,6 @@ HANDLERS = {
         lambda made: made.id in [group["logGroupName"] for group in _groups(made, made.id)],
         lambda made: made.client("logs").delete_log_group(logGroupName=made.id),
         name_input="name",
-        joins=True,  # its name is the program's and there is one of it
     ),
     "aws:ec2/flowLog:FlowLog": Handler(
         _create_flow_log,

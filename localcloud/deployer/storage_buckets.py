@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -48,7 +49,7 @@ def _put_object(wanted: Wanted) -> Created:
     answer = wanted.client("s3").put_object(
         Bucket=bucket,
         Key=key,
-        Body=inputs["content"].encode(),
+        Body=base64.b64decode(inputs["contentBase64"]) if "contentBase64" in inputs else inputs["content"].encode(),
         Tagging=urlencode(inputs.get("tags", {})),
         **chosen(inputs, "contentType", "serverSideEncryption"),
     )

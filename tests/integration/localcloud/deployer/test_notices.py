@@ -9,7 +9,9 @@ from typing import Any
 import pulumi_aws as aws
 
 from imagebuilder.catalogue import Component
+from imagebuilder.kit_component import Upload
 from infra.build_profile import BuildProfile, BuildProfileArgs
+from infra.image_sources import Sources
 from infra.images import Images, ImagesArgs
 from infra.interruptions import Interruptions, InterruptionsArgs
 from infra.retirement import Retirement, RetirementArgs, ScheduledRecipe
@@ -70,8 +72,9 @@ def test_a_role_is_bounded_and_its_policies_go_with_it(stage: Stage) -> None:
         bucket = "arn:aws:s3:::somewhere"
         secret = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:osf"
         labels = Labels(stage.name, stage.name)
-        profile = BuildProfile("profile", BuildProfileArgs(bucket, [secret], "eu-west-3", BOUNDARY, labels))
-        return {"role": profile.role_arn}
+        elsewhere = ["s3://challenges/iris/private/"]
+        args = BuildProfileArgs(bucket, [secret], elsewhere, None, "eu-west-3", BOUNDARY, labels)
+        return {"role": BuildProfile("profile", args).role_arn}
 
     stage.client("iam").create_policy(PolicyName="boundary", PolicyDocument=_DOCUMENT)
     role = stage.up_twice(program)["role"].rpartition("/")[2]
@@ -79,7 +82,7 @@ def test_a_role_is_bounded_and_its_policies_go_with_it(stage: Stage) -> None:
     iam = stage.client("iam")
     boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]
     assert boundary["PermissionsBoundaryArn"] == BOUNDARY
-    assert len(iam.list_role_policies(RoleName=role)["PolicyNames"]) == 2
+    assert len(iam.list_role_policies(RoleName=role)["PolicyNames"]) == 3
     assert len(iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]) == 2
     stage.leaves_nothing()
     iam.delete_policy(PolicyArn=BOUNDARY)
@@ -90,6 +93,22 @@ _DOCUMENT = json.dumps(
 )
 
 
+_KEY = "arn:aws:kms:eu-west-3:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+_URI = "s3://{bucket}/components/kit-1.tar.gz"
+_FETCHING = """\
+schemaVersion: 1.0
+parameters:
+  - Uri: {type: string}
+phases:
+  - name: build
+    steps:
+      - name: Fetch
+        action: S3Download
+        inputs:
+          - {source: "{{ Uri }}", destination: /tmp/kit.tar.gz}
+"""
+
+
 def test_a_pipeline_keeps_its_schedule_and_its_images_are_retired(stage: Stage) -> None:
     labels = Labels(stage.name, stage.name)
     long = "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: nothing\n" + (
@@ -98,18 +117,21 @@ def test_a_pipeline_keeps_its_schedule_and_its_images_are_retired(stage: Stage) 
     component = Component(
         name=f"{stage.name}-kit", version="1.0.7", data=long, description="A kit of many files", parameters={}
     )
+    fetching = Component(
+        name=f"{stage.name}-fetch", version="1.0.8", data=_FETCHING, description="A kit", parameters={"Uri": _URI}
+    )
+    upload = Upload("components/kit-1.tar.gz", b"\x1f\x8b kit", 64 * "a")
 
     def program() -> Mapping[str, Any]:
-        bucket = aws.s3.Bucket(f"{stage.name}-documents")
-        profile = BuildProfile("profile", BuildProfileArgs(bucket.arn, [], "eu-west-3", None, labels))
+        bucket = aws.s3.Bucket(f"{stage.name}-documents", force_destroy=True)
+        profile = BuildProfile("profile", BuildProfileArgs(bucket.arn, [], [], None, "eu-west-3", None, labels))
         vpc = aws.ec2.Vpc("vpc", cidr_block="10.80.0.0/16")
         subnet = aws.ec2.Subnet("subnet", vpc_id=vpc.id, cidr_block="10.80.1.0/24", availability_zone="eu-west-3a")
         group = aws.ec2.SecurityGroup("builder", vpc_id=vpc.id)
         images = Images(
             "images",
             ImagesArgs(
-                components=(component,),
-                recipe_version="1.0.9",
+                sources=Sources((component, fetching), (upload,), "1.0.9"),
                 parent_image="ami-0123456789abcdef0",
                 ami_name=f"{stage.name} {{{{ imagebuilder:buildDate }}}}",
                 image_parameter=f"/rampart/{stage.name}/ami",
@@ -122,12 +144,15 @@ def test_a_pipeline_keeps_its_schedule_and_its_images_are_retired(stage: Stage) 
                 schedule="cron(0 3 ? * sun *)",
                 log_retention_days=30,
                 bucket=bucket.id,
+                secret_arns={},
+                kms_key=_KEY,
+                share_with=("444455556666",),
                 labels=labels,
             ),
         )
         scheduled = ScheduledRecipe(images.recipe_name, "1.0.9")
         Retirement("retirement", RetirementArgs(3, scheduled, "eu-west-3", None, labels))
-        return {"pipeline": images.pipeline_arn, "logs": images.log_group}
+        return {"pipeline": images.pipeline_arn, "logs": images.log_group, "bucket": bucket.id}
 
     outputs = stage.up_twice(program)
 
@@ -138,6 +163,17 @@ def test_a_pipeline_keeps_its_schedule_and_its_images_are_retired(stage: Stage) 
     recipe = builder.get_image_recipe(imageRecipeArn=pipeline["imageRecipeArn"])["imageRecipe"]
     built = builder.get_component(componentBuildVersionArn=recipe["components"][0]["componentArn"])["component"]
     assert built["data"] == long
+    (parameter,) = recipe["components"][1]["parameters"]
+    bucket, _, key = parameter["value"][0].removeprefix("s3://").partition("/")
+    assert (bucket, key) == (outputs["bucket"], upload.key)
+    assert stage.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read() == upload.content
+    assert recipe["additionalInstanceConfiguration"] == {"systemsManagerAgent": {"uninstallAfterBuild": True}}
+    assert recipe["amiTags"]["rampart:recipe"] == "1.0.9"
+    assert recipe["blockDeviceMappings"][0]["ebs"]["kmsKeyId"] == _KEY
+    distribution = pipeline["distributionConfigurationArn"]
+    answer = builder.get_distribution_configuration(distributionConfigurationArn=distribution)
+    (told,) = answer["distributionConfiguration"]["distributions"]
+    assert told["amiDistributionConfiguration"]["launchPermission"] == {"userIds": ["444455556666"]}
     named = f"rampart-{stage.name}-retirement"
     policies = builder.get_paginator("list_lifecycle_policies").paginate().build_full_result()
     mine = [each for each in policies["lifecyclePolicySummaryList"] if each["name"].startswith(named)]

@@ -48,13 +48,13 @@ class Stack:
         )
 
     def give_image(self) -> str:
-        """An image that passes for one that was built for the stack and tested."""
+        """An image that passes for one that was built for the stack and verified."""
         ec2 = self.client("ec2")
         base = ec2.describe_images(Filters=[{"Name": "name", "Values": ["*ubuntu*"]}])["Images"][0]["ImageId"]
         owner = [{"Key": f"rampart:{key}", "Value": self.event.name} for key in ("event", "stack")]
         name = f"{self.event.image_name} {datetime.now(UTC).isoformat()}"
         image_id: str = ec2.copy_image(Name=name, SourceImageId=base, SourceRegion=self.event.region)["ImageId"]
-        ec2.create_tags(Resources=[image_id], Tags=[*owner, {"Key": "rampart:status", "Value": "tested"}])
+        ec2.create_tags(Resources=[image_id], Tags=[*owner, {"Key": "rampart:status", "Value": "verified"}])
         return image_id
 
     def still_there(self, entries: list[Any]) -> list[str]:
