@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 from localcloud import aws_errors
 from localcloud.aws_errors import Refusal
 from localcloud.injections import Injections, LostAnswer, Slow, Throttle, names_action
+from localcloud.mishaps import Mishap
 
 WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 _THROTTLED = Refusal("503 Service Unavailable", "RequestLimitExceeded", "Request limit exceeded.")
@@ -30,27 +31,38 @@ class ApiFaults:
         with self._lock:
             return Counter(self._calls)
 
+    def meets(self, action: str) -> Mishap:
+        """Count a call, and tell what befalls it on purpose; what is slow has been waited for by then."""
+        with self._lock:
+            self._calls[action] += 1
+        if slow := self._injections.strike(Slow, lambda fault: names_action(fault, action)):
+            time.sleep(slow.delay_s)  # the latency that was asked for
+        if self._injections.strike(Throttle, lambda fault: names_action(fault, action)):
+            return Mishap.THROTTLED
+        if self._injections.strike(LostAnswer, lambda fault: names_action(fault, action)):
+            return Mishap.ANSWER_LOST
+        return Mishap.NONE
+
     def around(self, app: WSGIApp) -> WSGIApp:
         """The application with this in front of it."""
 
         def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             action = _action(environ)
+            if aws_errors.is_ec2(environ):
+                return self._answer_ec2(app, action, environ, start_response)
             with self._lock:
                 self._calls[action] += 1
-            if not aws_errors.is_ec2(environ):
-                return app(environ, start_response)
-            return self._answer_ec2(app, action, environ, start_response)
+            return app(environ, start_response)
 
         return answer
 
     def _answer_ec2(self, app: WSGIApp, action: str, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if slow := self._injections.strike(Slow, lambda fault: names_action(fault, action)):
-            time.sleep(slow.delay_s)  # the latency that was asked for
-        if self._injections.strike(Throttle, lambda fault: names_action(fault, action)):
+        mishap = self.meets(action)
+        if mishap is Mishap.THROTTLED:
             status, headers, body = aws_errors.answer(_THROTTLED, environ)
             start_response(status, headers)
             return [body]
-        if self._injections.strike(LostAnswer, lambda fault: names_action(fault, action)):
+        if mishap is Mishap.ANSWER_LOST:
             list(app(environ, lambda *_: None))
             raise ConnectionResetError("the answer is lost on purpose")  # the server closes, and writes nothing
         return app(environ, start_response)

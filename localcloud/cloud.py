@@ -185,7 +185,7 @@ class LocalCloud:
         self._hosts: Hosts = Hosts(
             room, self._loop, self.folder, lambda instance_id: self._instances.shut_down_inside(instance_id)
         )
-        images = Images(self._hosts)
+        images = Images(self._hosts, self._injections)
         self._instances: Instances = Instances(self._hosts, images)
         patches = Patches()
         ending.callback(patches.undo)
@@ -219,6 +219,7 @@ class LocalCloud:
             region=DEFAULT_REGION,
             machine_of=self.machine,
             folder=self.folder / "imagebuilder",
+            meets=self._api.meets,
         )
         url = server.start()
         ending.callback(server.stop)

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+import asyncssh
+
 from contracts.errors import AskedWrongly, CommandFailed, UnknownName
-from localcloud import addresses, metadata, small_http, ssh_config, ssh_server, user_data
+from localcloud import addresses, host_keys, metadata, small_http, ssh_config, ssh_server, user_data
 from localcloud.addresses import Place
 from localcloud.instances import Description, Notices
 from localcloud.loop import LoopThread
@@ -84,6 +86,7 @@ class Hosts:
             on_shutdown=lambda: self._shut_down_inside(instance_id),
         )
         try:
+            identity = _settled(machine, boot, identity)
             place, door = addresses.listen()
             host = Host(describe, machine, place, identity, boot, console=_boot_lines(instance_id, boot, warnings))
             self._open(host, door)
@@ -254,6 +257,18 @@ class Hosts:
                     if host.server is not None
                 ],
             )
+
+
+def _settled(machine: Machine, boot: user_data.UserData, identity: ssh_server.Identity) -> ssh_server.Identity:
+    """Have the machine's key on its disk; it is the image's where that one was left there and is to be kept."""
+    kept = host_keys.settle(
+        machine,
+        identity.host_key.export_private_key("openssh").decode(),
+        identity.host_key_line,
+        is_given=boot.host_key_private is not None,
+        keeps_images=boot.keeps_host_keys,
+    )
+    return identity if kept is None else replace(identity, host_key=asyncssh.import_private_key(kept))
 
 
 def _write_files(host: Host) -> None:

@@ -22,6 +22,7 @@ _EXAMPLES = {
     "lost-answer": "lost-answer --action RunInstances --count 1",
     "unseen": "unseen --younger-than-s 20 --seconds 300",
     "hollow-termination": "hollow-termination --count 1",
+    "stuck-image": "stuck-image --count 1",
 }
 _HELP = {
     "instance_id": "the instance",
@@ -29,7 +30,7 @@ _HELP = {
     "subnet_id": "in this subnet only",
     "market": "spot or on-demand",
     "above": "how many may live",
-    "action": "name of the EC2 action, with * and ?",
+    "action": "name of the action, with * and ?",
     "fraction": "how many of the calls: 0 to 1 (default 1)",
     "seed": "same seed, same calls (default 0)",
     "delay_s": "seconds added to each call",

@@ -78,9 +78,9 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A fraction of the EC2 calls that `action` (with * and ?) names answer RequestLimitExceeded."""
+    """A fraction of the calls that `action` (with * and ?) names is refused: EC2's and Image Builder's."""
 
-    about: ClassVar[str] = "answer a fraction of EC2 calls with RequestLimitExceeded (503)"
+    about: ClassVar[str] = "refuse a fraction of EC2's and Image Builder's calls as too many"
     counted: ClassVar[bool] = True
     action: str = "*"
     fraction: float = 1.0
@@ -89,9 +89,9 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """EC2 calls take longer."""
+    """Calls of EC2 and Image Builder take longer."""
 
-    about: ClassVar[str] = "let EC2 calls take longer"
+    about: ClassVar[str] = "let calls of EC2 and Image Builder take longer"
     counted: ClassVar[bool] = True
     delay_s: float
     action: str = "*"
@@ -99,9 +99,9 @@ class Slow:
 
 @dataclass(frozen=True, slots=True)
 class LostAnswer:
-    """EC2 calls are carried out, then the connection is dropped without an answer."""
+    """Calls of EC2 and Image Builder are carried out, then the connection is dropped without an answer."""
 
-    about: ClassVar[str] = "carry EC2 calls out, then drop the connection without an answer"
+    about: ClassVar[str] = "carry calls of EC2 and Image Builder out, then drop the connection without an answer"
     counted: ClassVar[bool] = True
     action: str
 
@@ -130,7 +130,15 @@ class HollowTermination:
     instance_id: str | None = None
 
 
-Fault = Freeze | Partition | NoCapacity | Quota | Throttle | Slow | LostAnswer | Unseen | HollowTermination
+@dataclass(frozen=True, slots=True)
+class StuckImage:
+    """An image that is made stays pending, and never becomes available."""
+
+    about: ClassVar[str] = "let an image that is made stay pending for ever"
+    counted: ClassVar[bool] = True
+
+
+Fault = Freeze | Partition | NoCapacity | Quota | Throttle | Slow | LostAnswer | Unseen | HollowTermination | StuckImage
 F = TypeVar("F", bound=Fault)
 
 KINDS: dict[str, type[Fault]] = {
@@ -143,6 +151,7 @@ KINDS: dict[str, type[Fault]] = {
     "lost-answer": LostAnswer,
     "unseen": Unseen,
     "hollow-termination": HollowTermination,
+    "stuck-image": StuckImage,
 }
 
 

@@ -1,4 +1,4 @@
-"""Complete moto where a deployment meets a gap in it: NAT gateways, file systems, budgets, bucket policies."""
+"""Complete moto where a deployment meets a gap in it: NAT gateways, file systems, budgets, policies, copied images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from moto.budgets.exceptions import NotFoundException
 from moto.budgets.models import Budget
 from moto.budgets.responses import BudgetsResponse
 from moto.ec2.models.nat_gateways import NatGateway, NatGatewayBackend
+from moto.ec2.responses.amis import AmisResponse
 from moto.efs.exceptions import FileSystemNotFound
 from moto.efs.models import EFSBackend
 from moto.efs.responses import EFSResponse
@@ -27,6 +28,7 @@ def install(patches: Patches) -> None:
     patches.put(EFSResponse, "delete_file_system_policy", _delete_policy)
     patches.put(EFSResponse, "update_file_system", _update_file_system)
     patches.wrap(FakeBucket, "get_permission", _permission)
+    patches.wrap(AmisResponse, "copy_image", _copy_image)
     patches.put(BudgetsResponse, "update_budget", _update_budget)
     patches.put(BudgetsResponse, "describe_subscribers_for_notification", _subscribers)
 
@@ -39,6 +41,17 @@ def _delete_nat_gateway(original: Original, backend: Any, nat_gateway_id: str) -
             backend.disassociate_address(association_id=place["associationId"])
     backend.delete_network_interface(gateway._eni.id)
     return gateway
+
+
+def _copy_image(original: Original, response: AmisResponse) -> Any:
+    """moto forgets what a copy is asked to be: encrypted, and tagged with its snapshot."""
+    answer = original(response)
+    copy = response.ec2_backend.amis[answer.result["ImageId"]]
+    copy.ebs_snapshot.encrypted = str(response._get_param("Encrypted", "")).lower() == "true"
+    for spec in response._get_param("TagSpecifications", []):
+        tagged = copy.ebs_snapshot if spec["ResourceType"] == "snapshot" else copy
+        tagged.add_tags({tag["Key"]: tag["Value"] for tag in spec.get("Tags", [])})
+    return answer
 
 
 def _describe_policy(original: Original, backend: EFSBackend, file_system_id: str) -> str:

@@ -17,6 +17,7 @@ from moto.ssm.models import Parameter, ParameterDict
 from contracts.errors import RampartError
 from localcloud.base_images import BASE_IMAGES, DEFAULT_LOGIN_USER
 from localcloud.hosts import Hosts
+from localcloud.injections import Injections, StuckImage
 from localcloud.moto_patches import Original, Patches
 
 
@@ -31,8 +32,9 @@ class Base:
 class Images:
     """The images by id; several ids may share one snapshot (copies)."""
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(self, hosts: Hosts, injections: Injections) -> None:
         self._hosts = hosts
+        self._injections = injections
         self._bases = {image.image_id: Base(None, image.login_user) for image in BASE_IMAGES}
         self._changing = threading.Lock()
 
@@ -75,6 +77,8 @@ class Images:
             backend.deregister_image(image.id)
             raise EC2ClientError("InternalError", f"the machine cannot be copied: {error}") from error
         self._bases[image.id] = Base(image.id, login_user)
+        if self._injections.strike(StuckImage, lambda _: True):
+            image.state = "pending"
         return image
 
     def _copy_image(

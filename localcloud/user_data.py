@@ -26,11 +26,12 @@ class File:
 class UserData:
     """What the local cloud takes from user data; `warnings` says in words what it could not read.
 
-    `commands` are lines of shell, run as root once after boot.
+    `commands` are lines of shell, run as root once after boot. `keeps_host_keys` where those of the image stay.
     """
 
     raw: bytes = b""
     host_key_private: str | None = None
+    keeps_host_keys: bool = False
     authorized_keys: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
     commands: tuple[str, ...] = ()
@@ -101,6 +102,7 @@ def _cloud_config(raw: bytes, text: str) -> UserData:
     return replace(
         empty,
         host_key_private=str(private) if private else None,
+        keeps_host_keys=config.get("ssh_deletekeys") is False,
         authorized_keys=tuple(str(key) for key in _list(config.get("ssh_authorized_keys"))),
         files=tuple(files),
         commands=tuple(_command(item) for item in _list(config.get("runcmd"))),

@@ -154,6 +154,7 @@ class KeptMachine:
         self.instance_id = instance_id
         self.login_user = login_user
         self.home = f"/home/{login_user}"
+        self.has_own_system = True
         self._plan = plan
         self._keeper = keeper
         self._on_destroy = on_destroy

@@ -34,6 +34,10 @@ class Machine(Protocol):
     def home(self) -> str:
         """The login user's home folder, as seen inside."""
 
+    @property
+    def has_own_system(self) -> bool:
+        """Whether folders like `/etc` are its own, to be written to at their own paths."""
+
     def spawn(self, argv: Sequence[str], *, user: str, env: Mapping[str, str] = NO_ENVIRONMENT) -> Spawn:
         """Return how to run a command as `user`: root, the login user, or another one that exists inside.
 

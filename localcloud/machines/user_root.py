@@ -7,7 +7,7 @@ from pathlib import Path
 
 from localcloud.machines import full_root, linux, trees
 from localcloud.machines.plan import RoomPlan
-from localcloud.machines.visible import below
+from localcloud.machines.visible import SSH_FOLDER, below
 
 # own folder -> what of the system shines through it; None: nothing does
 OWN_FOLDERS: dict[str, str | None] = {
@@ -54,5 +54,5 @@ def _hide(plan: RoomPlan, root: str) -> None:
         if not below(folder, ("/home", "/opt", "/tmp", "/run")) and Path(root + folder).is_dir():  # noqa: S108
             linux.mount("tmpfs", root + folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=1m")
     for name in plan.hidden_files:
-        if Path(root + name).is_file():
+        if not below(name, (SSH_FOLDER,)) and Path(root + name).is_file():
             linux.bind("/dev/null", root + name)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from localcloud.machines import accounts, trees, user_root
 from localcloud.machines.plan import RoomPlan
+from localcloud.machines.visible import SSH_FOLDER, below
 
 
 @dataclass
@@ -39,6 +42,15 @@ class UserStore:
                 (etc / name).write_text(text)
                 (etc / name).chmod(accounts.MODES[name])
         (folder / "own" / "home" / login_user).mkdir(exist_ok=True)
+        if image is None:
+            self._hide_host_keys(etc)
+
+    def _hide_host_keys(self, etc: Path) -> None:
+        """Hide those of the machine around it by overlayfs's sign for "removed": in their place come its own."""
+        (etc / "ssh").mkdir(mode=0o755)
+        for name in self.plan.hidden_files:
+            if below(name, (SSH_FOLDER,)):
+                os.mknod(etc / "ssh" / Path(name).name, stat.S_IFCHR, os.makedev(0, 0))
 
     def root(self, machine: str) -> str:
         return str(self._machine(machine) / "root")

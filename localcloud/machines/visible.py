@@ -32,7 +32,8 @@ SYSTEM_FOLDERS = frozenset(
         *("opt", "proc", "run", "sbin", "snap", "sys", "tmp", "usr", "var"),
     )
 )
-PRIVATE_FILES = ("/etc/ssh/ssh_host_*_key", "/etc/sudoers", "/etc/machine-id", "/etc/krb5.keytab")
+SSH_FOLDER = "/etc/ssh"
+PRIVATE_FILES = ("/etc/ssh/ssh_host_*_key*", "/etc/sudoers", "/etc/machine-id", "/etc/krb5.keytab")
 
 
 def environment_folders(environment: Path) -> tuple[str, ...]:
