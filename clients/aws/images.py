@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -40,11 +40,55 @@ class Images:
             raise
         return found[0] if found else None
 
+    def shared_with_us(self) -> tuple[tuple[str, MachineImage], ...]:
+        """Give the images that accounts let this very one launch, each with its owner's id. Raises CloudError.
+
+        Whoever shares one chooses its name and tags: they are to be shown, never to be chosen from.
+        """
+        with translated("list the machine images shared with this account"):
+            pages = self._client.get_paginator("describe_images").paginate(ExecutableUsers=["self"])
+            found = [image for page in pages for image in page["Images"]]
+        return tuple((image["OwnerId"], _image(image)) for image in found)
+
+    def public_snapshots(self, snapshot_ids: Iterable[str]) -> tuple[str, ...]:
+        """Give those of the own snapshots that anybody may read; one that is gone is nobody's. Raises CloudError."""
+        return tuple(one for one in snapshot_ids if {"Group": "all"} in self._readers(one))
+
+    def launchers(self, image_id: str) -> tuple[str, ...]:
+        """Tell who else may launch an own image: ids of accounts, ARNs, or `all`. Raises CloudError."""
+        with translated(f"look up who may launch {image_id}"):
+            answer = self._client.describe_image_attribute(ImageId=image_id, Attribute="launchPermission")
+        return tuple(sorted(value for one in answer.get("LaunchPermissions", []) for value in one.values()))
+
+    def tag(self, image_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an own image and of its snapshots. Raises CloudError."""
+        image = self.by_id(image_id)
+        resources = [image_id, *(image.snapshot_ids if image else ())]
+        with translated(f"tag the image {image_id}"):
+            self._client.create_tags(Resources=resources, Tags=tag_list(tags))
+
+    def untag(self, image_id: str, names: Iterable[str]) -> None:
+        """Take tags off an own image; those it does not have are passed over. Raises CloudError."""
+        with translated(f"take tags off {image_id}"):
+            self._client.delete_tags(Resources=[image_id], Tags=[{"Key": name} for name in names])
+
     def deregister(self, image: MachineImage) -> None:
         """Remove an image with its snapshots; what is gone already counts as removed."""
         self._unless_gone("deregister the image", lambda: self._client.deregister_image(ImageId=image.image_id))
         for snapshot_id in image.snapshot_ids:
             self._unless_gone("delete a snapshot", self._deletion_of(snapshot_id))
+
+    def _readers(self, snapshot_id: str) -> list[Mapping[str, str]]:
+        try:
+            with translated(f"look up who may read {snapshot_id}"):
+                answer = self._client.describe_snapshot_attribute(
+                    SnapshotId=snapshot_id, Attribute="createVolumePermission"
+                )
+        except CloudError as error:
+            if error.code == "InvalidSnapshot.NotFound":
+                return []
+            raise
+        return list(answer.get("CreateVolumePermissions", []))
 
     def _deletion_of(self, snapshot_id: str) -> Any:
         return lambda: self._client.delete_snapshot(SnapshotId=snapshot_id)
@@ -74,7 +118,14 @@ def _image(found: Mapping[str, Any]) -> MachineImage:
         tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", [])},
         deprecated_at=datetime.fromisoformat(deprecated) if deprecated else None,
         snapshot_ids=tuple(volume["SnapshotId"] for volume in volumes if "SnapshotId" in volume),
+        is_public=found.get("Public", False),
+        is_encrypted=all(volume.get("Encrypted", False) for volume in volumes if "SnapshotId" in volume),
     )
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Give tags as EC2 takes them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def base_image(session: Any, image_id: str) -> BaseImage | None:
