@@ -139,12 +139,35 @@ class ImageNotFound(RampartError):
 
 
 class ImageBuildFailed(RampartError):
-    """An image build ended without an image; carries the failing step and the last lines of its log."""
+    """An image build ended without an image; carries what failed and the last lines of its log.
 
-    def __init__(self, message: str, *, step: str = "", log_tail: Sequence[str] = (), hint: str = "") -> None:
+    `step` tells the place in words; `component` and `phase` are empty where no component's step failed, and
+    `step_exit_code` is None where that step left none. `log_file` is where this machine keeps the whole log.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        component: str = "",
+        phase: str = "",
+        step: str = "",
+        step_exit_code: int | None = None,
+        log_tail: Sequence[str] = (),
+        log_file: Path | None = None,
+        hint: str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
+        self.component = component
+        self.phase = phase
         self.step = step
+        self.step_exit_code = step_exit_code
         self.log_tail = tuple(log_tail)
+        self.log_file = log_file
+
+
+class ImageBuildUnderWay(AskedWrongly):
+    """The pipeline is building an image already: a second build was not started."""
 
 
 class HostUnreachable(RampartError):

@@ -11,6 +11,10 @@ EVENT_TAG = "rampart:event"
 STATUS_TAG = "rampart:status"
 RECIPE_TAG = "rampart:recipe"
 KEEP_TAG = "rampart:keep"
+BAKE_TAG = "rampart:bake"
+"""Carries the token of the bake over SSH that makes an image: whatever is left of a broken one is found by it."""
+HELD_TAG = "rampart:held-by"
+"""Names the event for whose sake an image has the tag that keeps it."""
 
 SUBMISSION_USER = "submission"
 """The unprivileged user of our images that submissions run as."""
@@ -80,7 +84,7 @@ class ImageReference:
 class MachineImage:
     """One AMI of the account's own, as EC2 describes it. `state` is EC2's word (`available`, `pending`, ...).
 
-    `is_public` says that anybody may launch it.
+    `is_public` says that anybody may launch it, `is_encrypted` that all of its snapshots are.
     """
 
     image_id: str
@@ -91,6 +95,12 @@ class MachineImage:
     deprecated_at: datetime | None = None
     snapshot_ids: tuple[str, ...] = ()
     is_public: bool = False
+    is_encrypted: bool = False
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it is being baked, or was by a bake that broke off: it has not been tested yet."""
+        return BAKE_TAG in self.tags and self.status is ImageStatus.UNTESTED
 
     @property
     def status(self) -> ImageStatus:
@@ -164,10 +174,19 @@ _UNDER_WAY = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class ComponentFailure:
+    """The component's step that made a build fail, as Image Builder itself tells it."""
+
+    component: str
+    phase: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageBuild:
     """One execution of an image pipeline. `image_id` is that of the AMI in the client's own region, once there is one.
 
-    `log_group` and `log_stream` say where CloudWatch keeps its log.
+    `log_group` and `log_stream` say where CloudWatch keeps its log. `failure` is None unless a component failed.
     """
 
     build_arn: str
@@ -179,6 +198,7 @@ class ImageBuild:
     has_tests: bool = True
     log_group: str = ""
     log_stream: str = ""
+    failure: ComponentFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)

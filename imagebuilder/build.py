@@ -2,46 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from threading import Event
-
-from contracts.errors import ImageBuildFailed
-from contracts.image import BuildState, ImageBuild, ImageReference, ImageStatus
-from imagebuilder.build_log import BuildLog
+from contracts.errors import CloudError, ImageBuildUnderWay
+from contracts.image import ImageBuild, ImageReference
+from imagebuilder.following import Audience, Follower, Patience, Progress
 from imagebuilder.ports import Builder
 
-_SHORTEST_PAUSE_S = 0.2
-_CANCELLING_S = 60
-_WITH_STEPS = frozenset({BuildState.BUILDING, BuildState.TESTING})
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What is known of a build at one moment; `step` is empty while none runs, `lines` are the log's new ones."""
-
-    state: BuildState
-    step: str
-    elapsed_s: float
-    lines: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a build may take, how often it is looked at, and by which clock.
-
-    Pauses are a tenth of the time elapsed: a build of seconds ends without delay, one of an hour costs few calls.
-    """
-
-    timeout_s: float = 4 * 3600
-    longest_pause_s: float = 10
-    clock: Callable[[], float] = time.monotonic
-    wait: Callable[[float], object] = Event().wait
-
-    def pause_s(self, elapsed_s: float) -> float:
-        """Give the pause before the next look."""
-        return min(self.longest_pause_s, max(_SHORTEST_PAUSE_S, elapsed_s / 10))
+__all__ = ["Audience", "Patience", "Progress", "build", "how_to_cancel", "refuse_beside_another"]
 
 
 def build(
@@ -49,89 +15,86 @@ def build(
     pipeline_arn: str,
     *,
     client_token: str,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    audience: Audience | None = None,
     patience: Patience | None = None,
 ) -> ImageReference:
     """Run a pipeline once and give the image.
 
-    Raises ImageBuildFailed with the failing step and the end of the log. A build that takes too long, or during which
-    this process is interrupted, is cancelled.
+    Raises ImageBuildUnderWay where the pipeline is building already, and ImageBuildFailed with the failing step and the
+    end of the log. A build that takes too long, or during which this process is interrupted, is cancelled; a second
+    interruption leaves at once. CloudError names the build that can be followed no more: it goes on.
     """
-    patience = patience or Patience()
-    build_arn = builder.start(pipeline_arn, client_token)
-    follower = _Follower(builder, build_arn, on_progress, patience)
+    audience, patience = audience or Audience(), patience or Patience()
+    refuse_beside_another(builder, pipeline_arn, patience)
+    build_arn = _started(builder, pipeline_arn, client_token, audience, patience)
+    follower = Follower(builder, build_arn, audience, patience)
     try:
+        _give_way(builder, pipeline_arn, build_arn, follower, patience)
         return follower.follow()
     except KeyboardInterrupt:
-        follower.cancel()
+        audience.tell(f"cancelling the build {build_arn} (once more to leave at once)")
+        _cancel(follower, build_arn, audience)
+        raise
+    except CloudError as error:
+        message = f"{error.message}; the image build goes on: {build_arn}"
+        raise CloudError(message, code=error.code, hint=error.hint or how_to_cancel(build_arn)) from error
+
+
+def refuse_beside_another(builder: Builder, pipeline_arn: str, patience: Patience | None = None) -> None:
+    """Raise ImageBuildUnderWay, which names the build that runs, where there is one; CloudError as `build` does."""
+    patience = patience or Patience()
+    for other in patience.asking(lambda: builder.under_way(pipeline_arn)):
+        raise _under_way(other)
+
+
+def how_to_cancel(build_arn: str) -> str:
+    """The command that ends a build."""
+    return f"aws imagebuilder cancel-image-creation --image-build-version-arn {build_arn}"
+
+
+def _started(builder: Builder, pipeline_arn: str, client_token: str, audience: Audience, patience: Patience) -> str:
+    """Start the build, once, however often it must be asked for."""
+    try:
+        return patience.asking(lambda: builder.start(pipeline_arn, client_token))
+    except KeyboardInterrupt:
+        # it may have begun: its ARN is had by the same token, and what begins only now ends at once
+        audience.tell("cancelling the build that was being started (once more to leave at once)")
+        try:
+            build_arn = patience.asking(lambda: builder.start(pipeline_arn, client_token))
+        except KeyboardInterrupt:
+            audience.tell(
+                f"a build may go on: aws imagebuilder list-image-pipeline-images --image-pipeline-arn {pipeline_arn}"
+            )
+            raise
+        _cancel(Follower(builder, build_arn, audience, patience), build_arn, audience)
         raise
 
 
-class _Follower:
-    """Looks at one build until it is over, keeping the end of its log."""
+def _cancel(follower: Follower, build_arn: str, audience: Audience) -> None:
+    """Cancel a build after an interruption, and say so where it cannot be waited for."""
+    try:
+        if follower.cancel():
+            return
+        audience.tell(f"the build is still being cancelled: {build_arn}")
+    except KeyboardInterrupt:
+        audience.tell(f"left while the build was being cancelled: {how_to_cancel(build_arn)}")
+        raise
+    except CloudError as error:
+        audience.tell(f"the build could not be cancelled: {error.message}; do it: {how_to_cancel(build_arn)}")
 
-    def __init__(
-        self, builder: Builder, build_arn: str, on_progress: Callable[[Progress], None], patience: Patience
-    ) -> None:
-        self._builder = builder
-        self._arn = build_arn
-        self._on_progress = on_progress
-        self._patience = patience
-        self._began = patience.clock()
-        self._token: str | None = None
-        self._log = BuildLog()
 
-    def follow(self) -> ImageReference:
-        while True:
-            build = self._builder.status(self._arn)
-            elapsed_s = self._patience.clock() - self._began
-            self._tell(build, elapsed_s)
-            if build.state.is_over:
-                return self._image(build)
-            if elapsed_s > self._patience.timeout_s:
-                self.cancel()
-                raise self._failure(build, f"the image build took longer than {self._patience.timeout_s:.0f} s")
-            self._patience.wait(self._patience.pause_s(elapsed_s))
+def _give_way(builder: Builder, pipeline_arn: str, build_arn: str, follower: Follower, patience: Patience) -> None:
+    """Of two builds that were started at the same moment the older one stays."""
+    under_way = patience.asking(lambda: builder.under_way(pipeline_arn))
+    arns = [other.build_arn for other in under_way]
+    if build_arn in arns[1:]:
+        follower.cancel()
+        raise _under_way(under_way[0])
 
-    def cancel(self) -> None:
-        """End the build and wait, for a while, until it has ended: only then is its instance gone."""
-        self._builder.cancel(self._arn)
-        deadline = self._patience.clock() + _CANCELLING_S
-        while not self._builder.status(self._arn).state.is_over and self._patience.clock() < deadline:
-            self._patience.wait(_SHORTEST_PAUSE_S)
 
-    def _tell(self, build: ImageBuild, elapsed_s: float) -> None:
-        page = self._builder.log(build, self._token)
-        self._token = page.token
-        self._log.read(page.lines)
-        self._on_progress(Progress(build.state, self._step(build), elapsed_s, page.lines))
-
-    def _step(self, build: ImageBuild) -> str:
-        """The component's step where the log tells one, else the service's own."""
-        if build.state not in _WITH_STEPS:
-            return ""
-        if self._log.here:
-            return str(self._log.here)
-        step = self._builder.step(self._arn)
-        return step.name if step else ""
-
-    def _image(self, build: ImageBuild) -> ImageReference:
-        if build.state is BuildState.AVAILABLE and build.image_id:
-            status = ImageStatus.TESTED if build.has_tests else ImageStatus.UNTESTED
-            return ImageReference(build.image_id, build.image_name, build.started_at, status)
-        if build.state is BuildState.CANCELLED:
-            raise self._failure(build, "the image build was cancelled")
-        if build.state is BuildState.AVAILABLE:
-            raise self._failure(build, "the image build ended well but left no image in this region")
-        raise self._failure(build, "the image build failed")
-
-    def _failure(self, build: ImageBuild, message: str) -> ImageBuildFailed:
-        step = self._builder.step(self._arn)
-        own = step.name if step and step.failed else ""
-        failed = str(self._log.failed or own)
-        why = (step.message if step else "") or build.reason
-        parts = [message, f"in {failed}" if failed not in why else "", why]
-        hint = f"the whole log: aws logs tail {build.log_group} --log-stream-names {build.log_stream} --since 1d"
-        return ImageBuildFailed(
-            ": ".join(part for part in parts if part), step=failed, log_tail=self._log.tail, hint=hint
-        )
+def _under_way(other: ImageBuild) -> ImageBuildUnderWay:
+    since = f"{other.started_at:%Y-%m-%d %H:%M:%S}Z"
+    return ImageBuildUnderWay(
+        f"an image of this pipeline is being built since {since}: {other.build_arn}",
+        hint=f"wait for its end, or end it: {how_to_cancel(other.build_arn)}",
+    )

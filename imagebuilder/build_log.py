@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 TAIL_LINES = 50
+_MOST_FAILURES = 20
 
 # a line of AWSTOE's may carry a time and a level before the words looked for; what a script printed begins otherwise
 _LINE = re.compile(
     r"(?:\S+ \S+ (?:Info|Warning|Error|Debug) )?"
-    r"(?:Document (?P<document>arn:\S+)|Phase (?P<phase>\S+)|Step (?P<step>.+)"
+    r"(?:Document (?P<document>\S+)|Phase (?P<phase>\S+)|Step (?P<step>.+)"
     r"|ExitCode (?P<exit_code>-?\d+)|\w+: (?P<failed>FAILED) EXECUTION|(?P<over>TOE has completed execution.*))"
 )
 _STEP_IS_OVER = re.compile(r".* (COMPLETED|FAILED: .*|failed: .*)")
@@ -30,17 +31,25 @@ class Place:
         return f"{self.component}, phase {self.phase}, step {self.step}"
 
 
+@dataclass(slots=True)
+class _Failure:
+    """How a step failed, with the end of what it said."""
+
+    exit_code: int | None = None
+    lines: tuple[str, ...] = ()
+
+
 class BuildLog:
     """Reads a build's log as it grows and keeps what a person needs of it."""
 
     def __init__(self) -> None:
         self.here: Place | None = None
-        self.failed: Place | None = None
         self._component = ""
         self._phase = ""
         self._of_build: deque[str] = deque(maxlen=TAIL_LINES)
         self._of_step: deque[str] = deque(maxlen=TAIL_LINES)
-        self._of_failed: tuple[str, ...] = ()
+        self._failures: dict[Place, _Failure] = {}
+        self._blamed: Place | None = None
 
     def read(self, lines: Iterable[str]) -> None:
         """Take the log's next lines."""
@@ -50,17 +59,40 @@ class BuildLog:
                 self._heed(found)
             self._of_build.append(line)
             self._of_step.append(line)
-            if found and self.failed and self.failed == self.here:
-                self._of_failed = tuple(self._of_step)
+            if found and self.here in self._failures:
+                self._failures[self.here].lines = tuple(self._of_step)
+
+    def blame(self, place: Place) -> None:
+        """Take the service's own word for which step failed: a log does not tell whose failure is to be ignored."""
+        self._blamed = place
+
+    def shows_failure_of(self, place: Place) -> bool:
+        """Whether the log has come so far that a step is seen to fail."""
+        return place in self._failures
+
+    @property
+    def failed(self) -> Place | None:
+        """The step that failed: the one blamed, else the first that did."""
+        return self._blamed or next(iter(self._failures), None)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The failed step's; None where it has none, or was not heard of."""
+        failure = self._failure()
+        return failure.exit_code if failure else None
 
     @property
     def tail(self) -> tuple[str, ...]:
         """The last lines of the step that failed; of the whole log where no step did."""
-        return self._of_failed if self.failed else tuple(self._of_build)
+        failure = self._failure()
+        return failure.lines if failure else tuple(self._of_build)
+
+    def _failure(self) -> _Failure | None:
+        return self._failures.get(self.failed) if self.failed else None
 
     def _heed(self, found: re.Match[str]) -> None:
         if found["document"]:
-            self._component = _component(found["document"])
+            self._component = component_of(found["document"])
             self._enter(None)
         elif found["phase"]:
             self._phase = found["phase"]
@@ -69,16 +101,27 @@ class BuildLog:
             self._enter(Place(self._component, self._phase, found["step"]))
         elif found["over"]:
             self._enter(None)
-        elif found["failed"] or (found["exit_code"] and int(found["exit_code"]) != 0):
-            self.failed = self.failed or self.here
-        elif found["exit_code"] and self.failed == self.here:
-            self.failed = None  # another attempt at the step went well
+        elif found["exit_code"]:
+            self._note(int(found["exit_code"]))
+        elif found["failed"]:
+            self._note(None)
+
+    def _note(self, exit_code: int | None) -> None:
+        """Take note of how the step that speaks ended; None: it failed."""
+        if self.here is None:
+            return
+        if exit_code == 0:
+            self._failures.pop(self.here, None)  # another attempt at the step went well
+        elif self.here in self._failures or len(self._failures) < _MOST_FAILURES:
+            failure = self._failures.setdefault(self.here, _Failure())
+            failure.exit_code = failure.exit_code if exit_code is None else exit_code
 
     def _enter(self, place: Place | None) -> None:
         self.here = place
         self._of_step.clear()
 
 
-def _component(arn: str) -> str:
+def component_of(arn: str) -> str:
+    """The name of a component, from the ARN of one of its versions."""
     parts = arn.split("/")
     return parts[1] if len(parts) > 1 else arn

@@ -19,6 +19,10 @@ class Builder(Protocol):
         """Begin a build and give its ARN; the same token never begins a second one."""
         ...
 
+    def under_way(self, pipeline_arn: str) -> tuple[ImageBuild, ...]:
+        """Give the pipeline's builds that have not come to their end, oldest first."""
+        ...
+
     def status(self, build_arn: str) -> ImageBuild:
         """Ask where a build stands."""
         ...
@@ -45,6 +49,10 @@ class OwnImages(Protocol):
 
     def by_id(self, image_id: str) -> MachineImage | None:
         """Give one image, or None where the account has none of that id."""
+        ...
+
+    def public_snapshots(self, snapshot_ids: Iterable[str]) -> tuple[str, ...]:
+        """Give those of the own snapshots that anybody may read."""
         ...
 
 

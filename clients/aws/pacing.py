@@ -43,6 +43,7 @@ RATES: Mapping[str, Rate] = {
 
 THROTTLED = frozenset(
     {
+        "CallRateLimitExceededException",  # Image Builder's own; botocore does not know it for one to try again
         "EC2ThrottledException",
         "RequestLimitExceeded",
         "RequestThrottled",

@@ -8,7 +8,7 @@ from typing import Any
 
 from clients.aws.session import client_of, translated
 from contracts.errors import CloudError
-from contracts.image import BuildState, BuildStep, ImageBuild, LogPage
+from contracts.image import BuildState, BuildStep, ComponentFailure, ImageBuild, LogPage
 
 _OWNER_TAGS = ("rampart:stack", "rampart:event", "rampart:cost-center")
 
@@ -33,6 +33,13 @@ class Pipelines:
                 imagePipelineArn=pipeline_arn, clientToken=client_token, **({"tags": owner} if owner else {})
             )
         return str(answer["imageBuildVersionArn"])
+
+    def under_way(self, pipeline_arn: str) -> tuple[ImageBuild, ...]:
+        """Give the pipeline's builds that have not come to their end, oldest first. Raises CloudError."""
+        with translated("list the builds of the image pipeline"):
+            images = self._all("list_image_pipeline_images", "imageSummaryList", imagePipelineArn=pipeline_arn)
+        builds = (_build(image, self._region) for image in images)
+        return tuple(sorted((build for build in builds if not build.state.is_over), key=_age))
 
     def status(self, build_arn: str) -> ImageBuild:
         """Ask where a build stands. Raises CloudError."""
@@ -103,6 +110,11 @@ class Pipelines:
                 return found
 
 
+def _age(build: ImageBuild) -> tuple[datetime, int]:
+    """Order builds from the oldest on; of two of one moment the lower number was first."""
+    return build.started_at, int(build.build_arn.rsplit("/", 1)[-1])
+
+
 def _build(image: Mapping[str, Any], region: str) -> ImageBuild:
     arn, state = image["arn"], image.get("state", {})
     amis = image.get("outputResources", {}).get("amis", [])
@@ -119,4 +131,16 @@ def _build(image: Mapping[str, Any], region: str) -> ImageBuild:
         has_tests=image.get("imageTestsConfiguration", {}).get("imageTestsEnabled", True),
         log_group=group or f"/aws/imagebuilder/{name}",
         log_stream="/".join(arn.rsplit("/", 2)[1:]),
+        failure=_failure(state.get("failureContext", {}).get("componentFailure")),
+    )
+
+
+def _failure(told: Mapping[str, Any] | None) -> ComponentFailure | None:
+    if told is None:
+        return None
+    component = told.get("componentArn", "").split("/")
+    return ComponentFailure(
+        component=component[1] if len(component) > 1 else "",
+        phase=told.get("phaseName", ""),
+        step=told.get("stepName", ""),
     )

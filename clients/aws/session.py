@@ -30,7 +30,12 @@ _PATIENCE = Config(
     user_agent_extra="rampart",
 )
 
-_BROKEN_OFF = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"})
+_BROKEN_OFF = frozenset(
+    {
+        *("InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"),
+        *("ServiceException", "ServiceUnavailableException"),  # as Image Builder says it
+    }
+)
 """What a service says that failed on the way: it may have done what it was asked."""
 
 _HINTS = {

@@ -85,7 +85,9 @@ class PrivateData(Section):
 class OwnComponent(Section):
     """One entry of `infra.image.components`: an organiser's own AWSTOE document."""
 
-    document: Path = Field(description="the document, below the event file's folder", examples=["install-cmake.yml"])
+    document: Path = Field(
+        description="the document's file, by its path from the deployment's folder", examples=["install-cmake.yml"]
+    )
     parameters: dict[VariableName, Text] = Field(
         default={}, description="values for the document's parameters", examples=["{CmakeVersion: 3.31.2}"]
     )

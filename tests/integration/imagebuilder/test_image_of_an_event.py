@@ -92,7 +92,8 @@ def stack(cloud: Cloud, aws_environment: dict[str, str], tmp_path: Path) -> Iter
 def test_a_host_launched_from_the_built_image_has_the_challenge_ready(stack: Stack) -> None:
     session = session_for(stack.event)
     told: list[build.Progress] = []
-    built = build.build(Pipelines(session), stack.up(), client_token=uuid.uuid4().hex, on_progress=told.append)
+    audience = build.Audience(progress=told.append)
+    built = build.build(Pipelines(session), stack.up(), client_token=uuid.uuid4().hex, audience=audience)
     assert built.status is ImageStatus.TESTED
     assert any("Bagged scores" in line for progress in told for line in progress.lines)
     assert stack.instances() == []
@@ -137,3 +138,10 @@ def test_an_interrupted_build_leaves_no_instance(stack: Stack) -> None:
     with pytest.raises(KeyboardInterrupt):
         build.build(pipelines, pipeline, client_token=uuid.uuid4().hex, patience=build.Patience(wait=interrupt))
     assert stack.instances() == []
+
+
+def test_an_up_that_was_interrupted_and_forgotten_does_not_hinder_the_next_one(stack: Stack) -> None:
+    forgotten = stack.up()
+    # as after a process that was killed at each resource between its creation and the note of it
+    (stack.event.deployment / "stack.json").unlink()
+    assert stack.up() != forgotten
