@@ -16,7 +16,7 @@ from benchmarks.figures import Figure, percentile
 from benchmarks.serving import Ended, serve
 from contracts.event import EventConfig
 from runner.progress import Stage
-from tasks import images, stack
+from tasks import image_building, image_following, stack
 
 _SUBMISSION = Path(__file__).with_name("submission")
 _ENDED_AT = re.compile(r"^ended at (\d+\.\d+)$", re.MULTILINE)
@@ -30,9 +30,9 @@ def measure(quick: bool) -> list[Figure]:
         os.environ.update(cloud.environment)
         event = deployment.opened(folder, (REPOSITORY / "events/iris/config.yml").read_text(encoding="utf-8"))
         outputs = stack.up(event, local=True)
-        images.build(event)
+        image_building.build(event)
         deployment.fill_queue(event, _SUBMISSION, count)
-        ended = serve(event, outputs=outputs, image=lambda: images.resolve(event))
+        ended = serve(event, outputs=outputs, image=image_following.followed(event))
         return [*_time_to_scores(event, ended), _overhead(ended), _boot(ended)]
 
 

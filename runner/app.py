@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -23,12 +24,12 @@ from runner import process_name
 from runner.carrying.patience import PATIENCE, Patience
 from runner.dispatcher import LEASE_RENEWAL_S, Dispatcher, MakeRun, Pace
 from runner.flow import Run
-from runner.hosts import TEMPO, Ec2Hosts, Tempo, WayIn
+from runner.hosts import TEMPO, CurrentImage, Ec2Hosts, Tempo, WayIn
 from runner.interruption import Interruption
 from runner.own_run import OwnRun
 from runner.ports import Hosts, Launches, Limited, Sweep, Transport
 from runner.progress import CloudAsked, Observer
-from runner.store import LEASE_S, Catalogue, Database, SqlStore, Wishes, copy_event, upgrade
+from runner.store import LEASE_S, Catalogue, Database, ImageRecords, SqlStore, Wishes, copy_event, upgrade
 from runner.workers.own import OwnWorkers, own_workers
 from runner.workers.standing import Standing, StandingHost, running_instance
 
@@ -58,6 +59,11 @@ def open_catalogue(event: EventConfig) -> Catalogue:
 def open_wishes(event: EventConfig) -> Wishes:
     """Open what an organiser may ask of the event's queue."""
     return Wishes(_open_database(event), now)
+
+
+def open_image_records(event: EventConfig) -> ImageRecords:
+    """Open what is known of the event's machine images."""
+    return ImageRecords(_open_database(event))
 
 
 def copy_database(event: EventConfig, to: SecretStr) -> dict[str, int]:
@@ -140,7 +146,10 @@ def make_hosts(
     tempo: Tempo = TEMPO,
     keepalive: Keepalive = KEEPALIVE,
 ) -> Hosts:
-    """Make the host pool of the event's worker type; `image` is asked only where hosts are launched from one.
+    """Make the host pool of the event's worker type.
+
+    `image` tells which image hosts are launched from; it is asked now and, from any thread, again before launches, and
+    only where hosts are launched from one.
 
     `gateway_key` is the host key of the stack's gateway, where it has one. `launches` keeps what EC2 is asked for;
     without it a launch that is broken off cannot be found again. `tempo` says how often EC2 is asked, `keepalive` how
@@ -153,7 +162,7 @@ def make_hosts(
         "aws": lambda: _ec2_hosts(
             event,
             outputs,
-            image(),
+            image,
             interruption=interruption,
             observe=observe,
             launches=launches,
@@ -280,7 +289,7 @@ def _this_machine(event: EventConfig) -> Hosts:
 def _ec2_hosts(
     event: EventConfig,
     outputs: StackOutputs | None,
-    image: ImageReference,
+    image: Callable[[], ImageReference],
     *,
     interruption: Interruption,
     observe: Observer,
@@ -294,13 +303,13 @@ def _ec2_hosts(
     from clients.keys import check_key_file, new_host_key
     from runner.workers.aws import launch_settings
 
+    current = CurrentImage(image, first=image(), clock=time.monotonic, fresh_s=tempo.image)
     check_key_file(event.key_path)
     instances = Ec2(session_for(event), heard=_heard(event, observe))
     named = event.worker.security_group
     settings = launch_settings(
         event,
         outputs=outputs,
-        image=image,
         security_group_id=instances.security_group_id(named) if named else None,
         gateway_key=gateway_key,
     )
@@ -310,6 +319,7 @@ def _ec2_hosts(
     return Ec2Hosts(
         settings,
         instances,
+        image=current,
         connect=connect,
         new_host_key=lambda: HostKey(*new_host_key()),
         now=now,

@@ -7,14 +7,17 @@ from tasks import (
     doctor,
     environments,
     iam_policy,
+    image_choice,
     images,
     keys,
+    linting,
     local,
     organising,
     preflight,
     provisioning,
     reaping,
     runs,
+    verifying,
 )
 
 namespace = Collection()
@@ -24,6 +27,9 @@ for _module in (
     iam_policy,
     keys,
     images,
+    verifying,
+    image_choice,
+    linting,
     environments,
     runs,
     organising,

@@ -154,12 +154,26 @@ def _image(event: EventConfig) -> Iterator[Finding]:
     from imagebuilder import images
     from runner.app import now
 
-    image = images.resolve(event, Images(session_for(event)), now=now())
-    if image.status is not ImageStatus.UNTESTED:
-        yield Finding(Level.OK, "image", f"{image.image_id} ({image.name}), tested")
+    choice = images.choose(event, Images(session_for(event)), now=now(), held=_held_image(event))
+    image = choice.image
+    told = f"{image.image_id} ({image.name}), {image.status}, {choice.why}"
+    if image.status is ImageStatus.VERIFIED:
+        yield Finding(Level.OK, "image", told)
     else:
-        hint = f"invoke build-ami --event {event.name} builds one and tests it"
-        yield Finding(Level.WARNING, "image", f"{image.image_id} ({image.name}) was not tested by Rampart", hint)
+        hint = f"invoke verify-ami --event {event.name} --image {image.image_id} looks whether it is fit for runs"
+        yield Finding(Level.WARNING, "image", told, hint)
+
+
+def _held_image(event: EventConfig) -> str:
+    """The image the event is held at; empty where it is not, or where its database has no place for that yet."""
+    from runner.store import Database, ImageRecords
+    from runner.store.schema import Schema, schema_of
+
+    database = Database(event.database_url.get_secret_value())
+    try:
+        return ImageRecords(database).held(event.name) if schema_of(database) is Schema.CURRENT else ""
+    finally:
+        database.close()
 
 
 def _security_group(event: EventConfig, outputs: list[StackOutputs]) -> Iterator[Finding]:

@@ -75,8 +75,8 @@ def _enter(environment: dict[str, str]) -> None:
 
 def _whole_event(event: EventConfig) -> None:
     stack.up(event, local=True)
-    image = images.build(event)
-    console.say(f"  image {image.image_id} ({image.name}) is built and tested")
+    image, verification = images.there_or_built(event, local=True)
+    console.say(f"  image {image.image_id} ({image.name}) is built, tested and {verification.status}")
     for team, names in TEAMS.items():
         for name in names:
             source = event.ramp.kit_dir / "submissions" / SUBMISSIONS[name]

@@ -76,6 +76,21 @@ def event_of_challenge(challenge: str) -> str:
     return found[0]
 
 
+def files_naming_an_image() -> dict[str, str]:
+    """By event, the `worker.ami_image_id` of those event files here that have one, whatever else is in them."""
+    import yaml
+
+    found = {}
+    for path in sorted(events_folder().glob("*/config.yml")):
+        try:
+            image_id = yaml.safe_load(path.read_text(encoding="utf-8"))["worker"]["ami_image_id"]
+        except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+            continue  # it names none, or is broken: that is told about when the event is opened
+        if isinstance(image_id, str):
+            found[path.parent.name] = image_id
+    return found
+
+
 def enter_local_cloud() -> None:
     """Let every AWS client of this process talk to the local cloud that runs here or in the nearest parent folder."""
     from localcloud import state

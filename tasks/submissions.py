@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from contracts.errors import UnknownName
 from contracts.event import EventConfig
-from runner.app import open_catalogue
+from contracts.image import ImageRecord
+from runner.app import open_catalogue, open_image_records
 from runner.kit import describe_kit
 from runner.store import FailureRow, Leaderboard, SubmissionRow, check_name
 from tasks import console
@@ -36,26 +39,56 @@ def find(event: EventConfig, *, team: str, name: str) -> SubmissionRow:
 
 def print_leaderboard(event: EventConfig, *, as_json: bool) -> None:
     board = open_catalogue(event).leaderboard(event.name)
+    images = {record.image_id: record for record in open_image_records(event).all(event.name)}
     if as_json:
-        console.rows_as_json(board.rows)
+        console.data([dataclasses.asdict(row) | _made_from(images.get(row.image_id)) for row in board.rows])
     else:
-        show_leaderboard(board)
+        show_leaderboard(board, images)
 
 
-def show_leaderboard(board: Leaderboard) -> None:
-    """The leaderboard as a table: rank, scores on validation data, mean times of a fold."""
+def show_leaderboard(board: Leaderboard, images: Mapping[str, ImageRecord] | None = None) -> None:
+    """The leaderboard as a table: rank, scores on validation data, mean times of a fold.
+
+    Where scores come from several machine images they may not compare: then each says which, by the build date.
+    """
     types = board.score_types
+    known = images or {}
+    several = len({row.image_id for row in board.rows}) > 1
     rows = [
         (rank, row.team, row.submission, *(_rounded(row.valid.get(one.name), one.precision) for one in types),
-         console.duration(row.train_time_s), row.submitted_at)
+         console.duration(row.train_time_s), row.submitted_at, *([_image(row.image_id, known)] if several else []))
         for rank, row in enumerate(board.rows, start=1)
     ]  # fmt: skip
     console.table(
         f"leaderboard of {board.event}",
-        ("rank", "team", "submission", *(one.name for one in types), "train time", "submitted"),
+        (
+            *("rank", "team", "submission", *(one.name for one in types), "train time", "submitted"),
+            *(["image"] if several else []),
+        ),
         rows,
         empty="no submission has been scored yet",
     )
+    if several:
+        _show_legend(board, known)
+
+
+def _show_legend(board: Leaderboard, known: Mapping[str, ImageRecord]) -> None:
+    console.result("scores come from several machine images, which may not compare:")
+    for image_id in dict.fromkeys(row.image_id for row in board.rows if row.image_id):
+        record = known.get(image_id)
+        made = [f"{what} {text[:12]}" for what, text in _made_from(record).items() if text]
+        told = ", ".join([f"{image_id} ({record.name})" if record else image_id, *made])
+        console.result(f"  {_image(image_id, known)}: {told}")
+
+
+def _image(image_id: str, known: Mapping[str, ImageRecord]) -> str | None:
+    """What tells an image from the event's others in few letters: the build date in its name, else its id."""
+    record = known.get(image_id)
+    return (record.name.rpartition(" ")[2] if record else image_id) or None
+
+
+def _made_from(record: ImageRecord | None) -> dict[str, str]:
+    return {"kit": record.provenance.kit, "data": record.provenance.data} if record else {"kit": "", "data": ""}
 
 
 def show_failures(failures: list[FailureRow]) -> None:

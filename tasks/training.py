@@ -21,7 +21,7 @@ from runner.interruption import Interruption, Wish
 from runner.ports import Hosts
 from runner.store import Catalogue, SqlStore, SubmissionRow
 from runner.telling.hooks import Hooks
-from tasks import console, gateway, images, stack, submissions
+from tasks import console, gateway, image_following, stack, submissions
 from tasks.watching import Watch
 
 _ABOUT_WISHES = {
@@ -141,7 +141,7 @@ def _dispatcher(
     hosts = on or make_hosts(
         event,
         outputs=outputs,
-        image=lambda: images.resolve(event),
+        image=image_following.followed(event),
         interruption=interruption,
         observe=observe,
         launches=store,

@@ -19,6 +19,8 @@ from contracts.event_file import load_event  # noqa: E402
 MONTH_H = 730
 SUBMISSIONS, RUN_MIN, BOOT_MIN = 300, 10, 2
 BUILD_H = 0.75
+LOOK_H = 0.2
+GPU_TYPE = "g4dn.xlarge"
 HOST_H = SUBMISSIONS * (RUN_MIN + BOOT_MIN) / 60
 
 
@@ -59,6 +61,9 @@ def page() -> str:
     )
     for title, items in bills:
         parts.append(_bill(title, items))
+    parts.append(_ABOUT_IMAGES)
+    for machine, gib in (("t3.medium", 20), (GPU_TYPE, 100)):
+        parts.append(_bill(f"One image, all on a {machine}", _one_image(events["iris"], prices, machine, gib)))
     return "\n".join([*parts, _TAIL])
 
 
@@ -129,6 +134,7 @@ def _image(event: EventConfig, prices: Prices, *, builds: int) -> list[Item]:
             builds * 2 * BUILD_H,
             each,
         ),
+        _looks(event, prices, event.worker.instance_type, builds),
         Item(
             f"{image.keep} images kept, at most {image.volume_gib} GiB each (snapshots share what they have in common)",
             f"{image.keep} × {image.volume_gib} GiB × snapshot",
@@ -136,6 +142,27 @@ def _image(event: EventConfig, prices: Prices, *, builds: int) -> list[Item]:
             prices.of("gib_month", "snapshot"),
         ),
         Item("logs of builds and of the network", "1 GiB × log", 1, prices.of("gib", "log")),
+    ]
+
+
+def _looks(event: EventConfig, prices: Prices, machine: str, builds: int) -> Item:
+    """Each new image is looked at once on a host of the event's own type."""
+    each = prices.of("hour", machine) + prices.of("hour", "public address") + _disk_hour(event, prices)
+    return Item(
+        f"a look at each new image from a host ({machine}) for 12 min",
+        f"{builds} × {LOOK_H} h × (machine + address + disk)",
+        builds * LOOK_H,
+        each,
+    )
+
+
+def _one_image(event: EventConfig, prices: Prices, machine: str, gib: int) -> list[Item]:
+    """What a single image comes to whose machines are all of one type."""
+    each = prices.of("hour", machine) + prices.of("hour", "public address") + gib * _gib_hour(prices)
+    return [
+        Item(f"build and test, 45 min each on a {machine}", f"2 × {BUILD_H} h × (machine + …)", 2 * BUILD_H, each),
+        _looks(event, prices, machine, 1),
+        Item(f"{gib} GiB kept for a month", f"{gib} × snapshot", gib, prices.of("gib_month", "snapshot")),
     ]
 
 
@@ -176,6 +203,18 @@ half of what you planned is spent.
 Each table is a month with {submissions} submissions that run for {run} minutes each, on a host that boots and ends in {boot}. What
 costs nothing is not listed: VPC, subnets, security groups, key pair, launch template, S3's gateway endpoint, the connect endpoint,
 pipeline, parameter, budget, roles. Traffic to the internet costs too; submissions have none.
+"""
+
+_ABOUT_IMAGES = """\
+## What images cost
+
+A build runs one instance of `infra.image.instance_type`, its test phase another, and `verify-ami` a host of `worker.instance_type`,
+one after the other; each ends by itself at its deadline even when nobody is left to end it. A failed build costs what it ran. An
+image then costs its snapshot until `invoke images --prune` or retirement removes it: keep few (`infra.image.keep`), and keep data
+that many images would carry in a bucket. An unchanged event is not rebuilt.
+
+The test phase's `nvidia-smi` proves something on a GPU type only. Leave `infra.image.instance_type` small all the same:
+`verify-ami` looks at the GPU on the event's own type, which takes minutes instead of a build's hour.
 """
 
 _TAIL = """\

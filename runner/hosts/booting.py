@@ -71,7 +71,7 @@ class Booting:
             layout = find_layout(transport, problem=settings.problem, remote_kit_folder=settings.remote_kit_folder)
         finally:
             transport.close()
-        return Provisioned(claimed=claimed, host=host, layout=layout, image_id=settings.image_id)
+        return Provisioned(claimed=claimed, host=host, layout=layout, image_id=instance.image_id)
 
     def _boot_timeout(self, placed: Placed, reason: str) -> BootTimeout:
         waited = f"{self._settings.boot_timeout_s:.0f} s"

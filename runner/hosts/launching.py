@@ -35,12 +35,13 @@ class Placed:
 class LaunchDoors:
     """What launching needs from the outside.
 
-    `expect` is given each instance as soon as a run holds it, and `hosts_up` counts it from then on; `surplus` is given
-    those that no run holds.
+    `image` gives the id of the image that hosts launched now are made from. `expect` is given each instance as soon as
+    a run holds it, and `hosts_up` counts it from then on; `surplus` is given those that no run holds.
     """
 
     instances: Instances
     launches: Launches
+    image: Callable[[], str]
     new_host_key: Callable[[], HostKey]
     now: Callable[[], datetime]
     clock: Callable[[], float]
@@ -129,7 +130,9 @@ class Launching:
         """One call. Gives the runs that have an instance, by submission, and which pools had nothing."""
         doors = self._doors
         key = doors.new_host_key()
-        request = launch_request(runs, self._settings, key, pools=pools, spot=spot, now=doors.now())
+        request = launch_request(
+            runs, self._settings, key, image_id=doors.image(), pools=pools, spot=spot, now=doors.now()
+        )
         launch = Launch(request, key.public, tuple(one.work.submission_id for one in runs), doors.now())
         doors.launches.intend([one.work for one in runs], launch)
         answer = self._answer(request)

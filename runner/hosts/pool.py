@@ -28,7 +28,8 @@ class Ec2Hosts:
     """The host pool on EC2: one instance per run, released by termination.
 
     What many runs want at the same time is asked for in one call. `clock` is monotonic, in seconds; `sleep` paces what
-    must go on after everything was asked to stop.
+    must go on after everything was asked to stop. `image` is asked before each launch for the id of the image to launch
+    from; a launch that is asked again keeps its own.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Ec2Hosts:
         settings: LaunchSettings,
         instances: Instances,
         *,
+        image: Callable[[], str],
         connect: Callable[[HostAddress], Transport],
         new_host_key: Callable[[], HostKey],
         now: Callable[[], datetime],
@@ -56,6 +58,7 @@ class Ec2Hosts:
         doors = LaunchDoors(
             instances=instances,
             launches=launches or Unkept(),
+            image=image,
             new_host_key=new_host_key,
             now=now,
             clock=clock,

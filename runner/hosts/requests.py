@@ -20,6 +20,7 @@ def launch_request(
     settings: LaunchSettings,
     host_key: HostKey,
     *,
+    image_id: str,
     pools: Sequence[Pool],
     spot: bool,
     now: datetime,
@@ -27,7 +28,7 @@ def launch_request(
     """Ask for one host for each run. The token follows from runs and parameters: EC2 refuses it with others."""
     lifetime_s = settings.boot_timeout_s + max(one.work.timeout_s for one in runs) + _MARGIN_S
     request = LaunchRequest(
-        image_id=settings.image_id,
+        image_id=image_id,
         client_token="",
         tags={
             "Name": f"rampart-{settings.event}",

@@ -19,7 +19,6 @@ class LaunchSettings:
     stack: str
     event: str
     problem: str
-    image_id: str
     instance_type: str
     user: str
     key_path: Path
@@ -52,7 +51,8 @@ class Tempo:
     between two looks at all instances, `notice` between two looks for spot notices. `settling` is how long EC2 may not
     know an instance it launched; `ending` how long it may take to end one. A pool without a machine rests for
     `pool_rest`; when every pool rests, they are tried after `first_retry`, then doubled up to `longest_retry`; a limit
-    that was met is raised by one after each `limit_rest`.
+    that was met is raised by one after each `limit_rest`. Which image hosts are launched from is asked again after
+    `image`.
     """
 
     gather: float = 0.03
@@ -65,6 +65,7 @@ class Tempo:
     first_retry: float = 15.0
     longest_retry: float = 300.0
     limit_rest: float = 600.0
+    image: float = 30.0
 
 
 TEMPO = Tempo()

@@ -3,6 +3,7 @@
 from runner.store.catalogue import Catalogue
 from runner.store.copying import copy_event
 from runner.store.database import Database
+from runner.store.image_records import ImageRecords, ImageUse
 from runner.store.leases import LEASE_S
 from runner.store.memory import MemoryStore
 from runner.store.migrate import upgrade
@@ -28,6 +29,8 @@ __all__ = [
     "EventCounts",
     "EventReport",
     "FailureRow",
+    "ImageRecords",
+    "ImageUse",
     "Leaderboard",
     "LeaderboardRow",
     "MemoryStore",

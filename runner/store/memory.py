@@ -14,7 +14,19 @@ from statistics import fmean
 from contracts.errors import KitInvalid, LeaseLost, RunOver, SubmissionInvalid, UnknownName
 from contracts.event import EventConfig
 from contracts.instance import Launch
-from contracts.work import Adopted, Blame, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
+from contracts.work import (
+    Adopted,
+    Blame,
+    Cause,
+    Claimed,
+    Failed,
+    JobExit,
+    Launched,
+    Provisioned,
+    Scored,
+    StageValue,
+    Work,
+)
 from runner.judging import retry
 from runner.judging.faults import cancelled
 from runner.kit import KitDescription
@@ -40,6 +52,7 @@ class _Run:
     stage: str = RunEnd.CLAIMED.value
     steps: dict[str, float] = field(default_factory=dict)
     host_id: str = ""
+    image_id: str = ""
     ended_at: datetime | None = None
     exit: JobExit | None = None
     blame: Blame | None = None
@@ -141,6 +154,7 @@ class MemoryStore:
                 self._enter(run, stage.value)
                 run.host_id = host_id or run.host_id
                 run.value = after or run.value
+                run.image_id = after.image_id if isinstance(after, Provisioned) else run.image_id
 
     def training_started(self, launched: Launched) -> None:
         """The job runs: state `training`."""
@@ -149,14 +163,16 @@ class MemoryStore:
             work = provisioned.claimed.work
             run = self._owned(work)
             run.host_id, run.value = provisioned.host.host_id, launched
+            run.image_id = provisioned.image_id
             self._submissions[work.submission_id].state = State.TRAINING
 
     def record_scored(self, scored: Scored) -> None:
         """Keep the scores; state `scored`."""
         with self._lock:
             finished = scored.pulled.finished
-            work = finished.launched.pushed.provisioned.claimed.work
-            self._end(work, RunEnd.SCORED, finished.exit)
+            provisioned = finished.launched.pushed.provisioned
+            work = provisioned.claimed.work
+            self._end(work, RunEnd.SCORED, finished.exit).image_id = provisioned.image_id
             submission = self._submissions[work.submission_id]
             submission.state, submission.scored, submission.error = State.SCORED, scored, ""
             self._organiser_errors = 0
@@ -435,6 +451,7 @@ def _row(submission: _Submission, place: int | None, now: datetime) -> Submissio
         stage=run.stage,
         since=run.since,
         host_id=run.host_id,
+        image_id=run.image_id,
         started_at=run.started_at,
         ended_at=run.ended_at,
         blame=run.blame,
@@ -461,6 +478,7 @@ def _leaderboard_row(submission: _Submission, scored: Scored) -> LeaderboardRow:
         valid_time_s=fmean(fold.valid_time_s for fold in scored.folds),
         test_time_s=fmean(fold.test_time_s for fold in scored.folds),
         submitted_at=submission.submitted_at,
+        image_id=scored.pulled.finished.launched.pushed.provisioned.image_id,
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -103,7 +104,7 @@ holds = Table(
     Column("on_demand", Boolean, nullable=False, server_default=false()),
 )
 
-# What is to be remembered of an event: organiser errors in a row, and its pause.
+# What is to be remembered of an event: organiser errors in a row, its pause, the image it is held at.
 event_states = Table(
     "rampart_events",
     metadata,
@@ -111,4 +112,21 @@ event_states = Table(
     Column("organiser_errors", Integer, nullable=False, server_default="0"),
     Column("paused_at", DateTime),
     Column("pause_reason", Text, nullable=False, server_default=""),
+    Column("held_image_id", String(255), nullable=False, server_default=""),
+)
+
+# What is known of the machine images an event ran on or may run on; it stays when the image is gone.
+images = Table(
+    "rampart_images",
+    metadata,
+    Column("event", String(255), primary_key=True),
+    Column("image_id", String(255), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("provenance", JSON, nullable=False),
+    Column("build_s", Double),
+    Column("boot_s", Double),
+    Column("checks", JSON, nullable=False),
+    Column("verified_at", DateTime),
 )

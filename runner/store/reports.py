@@ -135,6 +135,7 @@ def _leaderboard_rows(connection: Connection, event: str) -> list[LeaderboardRow
     scored = _submissions_of(event).where(submissions.c.state == State.SCORED.value)
     found = connection.execute(scored).all()
     scores = _bagged_scores(connection, event)
+    image_ids = _image_ids(connection, event)
     return [
         LeaderboardRow(
             submission_id=row.id,
@@ -146,9 +147,23 @@ def _leaderboard_rows(connection: Connection, event: str) -> list[LeaderboardRow
             valid_time_s=row.valid_time_cv_mean,
             test_time_s=row.test_time_cv_mean,
             submitted_at=aware(row.submission_timestamp),
+            image_id=image_ids.get(row.id, ""),
         )
         for row in found
     ]
+
+
+def _image_ids(connection: Connection, event: str) -> dict[int, str]:
+    """Give the image that each submission's scores came from: that of its last run that ended with some."""
+    query = (
+        select(runs.c.submission_id, runs.c.image_id)
+        .join(submissions, submissions.c.id == runs.c.submission_id)
+        .join(event_teams, event_teams.c.id == submissions.c.event_team_id)
+        .join(events, events.c.id == event_teams.c.event_id)
+        .where(events.c.name == event, runs.c.stage == RunEnd.SCORED.value)
+        .order_by(runs.c.attempt)
+    )
+    return {row.submission_id: row.image_id for row in connection.execute(query)}
 
 
 def _bagged_scores(connection: Connection, event: str) -> dict[tuple[int, str], dict[str, float]]:
@@ -198,6 +213,7 @@ def _submission_row(row: Row[Any], queue_position: int | None, now: datetime) ->
         held_until=aware(row.held_until) if is_waiting and row.held_until else None,
         cancel_asked_at=aware(row.run_cancel_asked_at) if row.run_cancel_asked_at else None,
         orphaned=row.run_ended_at is None and ends_at is not None and ends_at <= now,
+        image_id=row.run_image_id or "",
     )
 
 

@@ -34,7 +34,8 @@ class SubmissionRow:
 
     `queue_position` counts from 1 among those that wait, and is None for all others. `held` says why one that waits
     is passed over, until `held_until` where that is known. `reason` is why the run ended, in one sentence. `orphaned`
-    is a run that goes on without a dispatcher and waits for one to adopt it.
+    is a run that goes on without a dispatcher and waits for one to adopt it. `image_id` is the machine image its host
+    was launched from, empty where there is none or its job has not begun.
     """
 
     submission_id: int
@@ -59,6 +60,7 @@ class SubmissionRow:
     held_until: datetime | None = None
     cancel_asked_at: datetime | None = None
     orphaned: bool = False
+    image_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ class Window:
 class LeaderboardRow:
     """One scored submission: bagged scores by score type's name, mean times per fold in seconds.
 
-    `test` is empty for a kit without test labels.
+    `test` is empty for a kit without test labels. `image_id` is the machine image the scores came from, empty where
+    there was none.
     """
 
     submission_id: int
@@ -117,6 +120,7 @@ class LeaderboardRow:
     valid_time_s: float | None
     test_time_s: float | None
     submitted_at: datetime
+    image_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,19 @@ from sqlalchemy import Connection, Row, insert, update
 
 from contracts.event import EventConfig
 from contracts.instance import Launch
-from contracts.work import Adopted, Blame, Cause, Claimed, Failed, JobExit, Launched, Scored, StageValue, Work
+from contracts.work import (
+    Adopted,
+    Blame,
+    Cause,
+    Claimed,
+    Failed,
+    JobExit,
+    Launched,
+    Provisioned,
+    Scored,
+    StageValue,
+    Work,
+)
 from runner.judging.faults import cancelled
 from runner.progress import Stage
 from runner.store import claiming, holds, journal, launching, leases, pausing, results, run_rows
@@ -82,6 +94,8 @@ class SqlStore:
             values: dict[str, Any] = {"host_id": host_id} if host_id else {}
             if after is not None:
                 values["journal"] = journal.dumped(after)
+            if isinstance(after, Provisioned):
+                values["image_id"] = after.image_id
             run_rows.advance(connection, run, stage.value, self._clock(), **values)
 
     def training_started(self, launched: Launched) -> None:
@@ -101,10 +115,11 @@ class SqlStore:
     def record_scored(self, scored: Scored) -> None:
         """Write times, scores and the state `scored`; a late result is kept as `superseded`, and RunOver raised."""
         finished = scored.pulled.finished
-        work = finished.launched.pushed.provisioned.claimed.work
-        kept = journal.scores_as_text(scored)
+        provisioned = finished.launched.pushed.provisioned
+        work = provisioned.claimed.work
+        kept, image = journal.scores_as_text(scored), {"image_id": provisioned.image_id}
         with self.database.writing() as connection:
-            counts = self._end_run(connection, work, RunEnd.SCORED, exit=finished.exit, kept=kept)
+            counts = self._end_run(connection, work, RunEnd.SCORED, exit=finished.exit, kept=kept, told=image)
             if counts:
                 results.write_folds(connection, work.submission_id, scored)
                 results.write_bagged(connection, work.submission_id, scored)
@@ -153,7 +168,7 @@ class SqlStore:
             run = run_rows.found(connection, work)
             if run.ended_at is None and run.cancel_asked_at is not None:
                 self._end_failed(connection, cancelled(work))
-            elif self._end_run(connection, work, RunEnd.REQUEUED, kept=message, why=why):
+            elif self._end_run(connection, work, RunEnd.REQUEUED, kept=message, told=why):
                 untouched = {"sent_to_training_timestamp": None, "training_timestamp": None, "queue_position": -1}
                 results.set_state(connection, work.submission_id, State.NEW, **untouched)
                 if wait_s > 0 or on_demand:
@@ -298,7 +313,7 @@ class SqlStore:
         if failed.exit is not None:
             summary["max_ram"] = failed.exit.peak_memory_bytes / 2**20
         why = {"message": message, "cause": failed.cause.value, "blame": failed.blame.value}
-        counts = self._end_run(connection, work, RunEnd.FAILED, exit=failed.exit, kept=message, why=why)
+        counts = self._end_run(connection, work, RunEnd.FAILED, exit=failed.exit, kept=message, told=why)
         if counts:
             results.set_state(connection, work.submission_id, state_of(failed), queue_position=-1, **summary)
         return counts
@@ -311,12 +326,12 @@ class SqlStore:
         *,
         exit: JobExit | None = None,
         kept: str,
-        why: Mapping[str, str] | None = None,
+        told: Mapping[str, str] | None = None,
     ) -> bool:
         """Close the run's row, which is the guard of everything written beside it; says whether the result counts.
 
         It does not when the submission was given back to the queue meanwhile, or is in a newer run's hands: then
-        what is `kept` of it goes into the history.
+        what is `kept` of it goes into the history, instead of what is `told` into the row.
         """
         run = run_rows.found(connection, work)
         was_given_back = run.stage == RunEnd.REQUEUED.value and end is not RunEnd.REQUEUED
@@ -326,9 +341,9 @@ class SqlStore:
             raise run_rows.lease_lost(work, run.lease_owner)
         counts = not was_given_back and not run_rows.has_newer(connection, run)
         if not counts and end is not RunEnd.REQUEUED:
-            end, why = RunEnd.SUPERSEDED, None
+            end, told = RunEnd.SUPERSEDED, None
         now = self._clock()
-        closing: dict[str, Any] = {"ended_at": naive_utc(now)} | dict(why or {})
+        closing: dict[str, Any] = {"ended_at": naive_utc(now)} | dict(told or {})
         if exit is not None:
             closing |= {"exit_code": exit.code, "peak_memory_bytes": exit.peak_memory_bytes}
         detail = kept if end is not RunEnd.SCORED else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contracts.errors import AskedWrongly
 from contracts.event import EventConfig
-from contracts.image import ImageReference
 from contracts.infra import Access
 from contracts.stack import StackOutputs
 from contracts.work import HostAddress
@@ -15,7 +14,6 @@ def launch_settings(
     event: EventConfig,
     *,
     outputs: StackOutputs | None,
-    image: ImageReference,
     security_group_id: str | None,
     gateway_key: str = "",
 ) -> LaunchSettings:
@@ -35,7 +33,6 @@ def launch_settings(
         stack=outputs.stack if outputs else event.name,
         event=event.name,
         problem=event.ramp.problem_name,
-        image_id=image.image_id,
         instance_type=worker.instance_type,
         user=worker.ami_user_name,
         key_path=event.key_path,

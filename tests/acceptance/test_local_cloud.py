@@ -105,6 +105,21 @@ def test_a_second_up_changes_nothing(house: Deployment) -> None:
     assert "unchanged" in answer.err
 
 
+def test_a_second_build_finds_nothing_to_build_and_one_that_is_forced_ends_with_ctrl_c(house: Deployment) -> None:
+    again = done(house.invoke("build-ami", "--challenge", "iris", "--local"))
+    assert again.out.startswith("nothing to build: ami-")
+    assert "--force builds it again" in again.err
+
+    build = house.start("build-ami", "--challenge", "iris", "--force", "--log", "--local")
+    assert build.stdout is not None
+    assert any(line.startswith("Phase build") for line in build.stdout)
+    os.killpg(build.pid, signal.SIGINT)
+    said, _ = build.communicate(timeout=60)
+    assert "cancelling the build arn:aws:imagebuilder:" in said
+    assert build.returncode == 130
+    assert json.loads(house.invoke("hosts", "--json", "--local").out) == []
+
+
 def test_a_submission_is_trained_on_a_host_of_its_own_and_ranked(house: Deployment) -> None:
     submit(house, "trees", code="forest")
     trained = house.invoke("train", "--team", "blue", "--submission", "trees", "--local")

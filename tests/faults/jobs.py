@@ -108,7 +108,15 @@ def make_prefix(job: Job, folder: Path) -> Path:
 
 
 def make_image(job: Job, cloud: Cloud) -> str:
-    """Make an image whose hosts have kit and program, the kit in the home; gives the image's id."""
+    """Make an image whose hosts have kit and program; gives its id."""
+    instance_id = make_machine(job, cloud)
+    image_id: str = cloud.client("ec2").create_image(InstanceId=instance_id, Name=f"image-of-{job.name}")["ImageId"]
+    cloud.terminate(instance_id)
+    return image_id
+
+
+def make_machine(job: Job, cloud: Cloud) -> str:
+    """Launch a machine and put kit and program on it, the kit in the home; gives its id."""
     instance_id = cloud.launch()["InstanceId"]
     machine = cloud.local.machine(instance_id)
     program = str(Path(sys.prefix, "bin", "ramp-test"))
@@ -119,9 +127,7 @@ def make_image(job: Job, cloud: Cloud) -> str:
         _write(machine, f"{machine.home}/{name}", content)
     layout = {"kit_dir": machine.home, "data_dir": machine.home, "python": sys.executable, "ramp_test": program}
     _write(machine, f"{machine.home}/.rampart/layout.json", json.dumps(layout).encode())
-    image_id: str = cloud.client("ec2").create_image(InstanceId=instance_id, Name=f"image-of-{job.name}")["ImageId"]
-    cloud.terminate(instance_id)
-    return image_id
+    return instance_id
 
 
 def let_go_on(machine: Machine) -> None:

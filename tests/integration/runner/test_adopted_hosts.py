@@ -50,12 +50,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def pool(cloud: Cloud, ec2: Ec2, bench: Bench) -> Ec2Hosts:
     settings = LaunchSettings(
-        stack=STACK["rampart:stack"], event="iris", problem="iris", image_id=cloud.image(), instance_type="t3.medium",
+        stack=STACK["rampart:stack"], event="iris", problem="iris", instance_type="t3.medium",
         user="ubuntu", key_path=cloud.key_path, key_name=KEY_NAME, boot_timeout_s=20.0, remote_kit_folder="kit",
     )  # fmt: skip
     return Ec2Hosts(
         settings,
         ec2,
+        image=cloud.image,
         connect=partial(ssh.connect, ssh_config=Path(cloud.environment["RAMPART_SSH_CONFIG"])),
         new_host_key=lambda: HostKey(*new_host_key()),
         now=lambda: datetime.now(UTC),

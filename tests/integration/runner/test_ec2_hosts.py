@@ -38,15 +38,18 @@ def pool(cloud: Cloud, ec2: Ec2) -> Callable[..., Ec2Hosts]:
     """Make a host pool on the local cloud; every instance of the test is terminated afterwards by itself."""
     config = Path(cloud.local.environment["RAMPART_SSH_CONFIG"])
 
-    def make(connect: Callable[[HostAddress], Transport] | None = None, **changed: object) -> Ec2Hosts:
+    def make(
+        connect: Callable[[HostAddress], Transport] | None = None, image_id: str = "", **changed: object
+    ) -> Ec2Hosts:
         settings = {
-            "stack": STACK["rampart:stack"], "event": "iris", "problem": "iris", "image_id": cloud.image(),
+            "stack": STACK["rampart:stack"], "event": "iris", "problem": "iris",
             "instance_type": "t3.medium", "user": "ubuntu", "key_path": cloud.key_path, "key_name": KEY_NAME,
             "boot_timeout_s": 20.0, "remote_kit_folder": "kit",
         } | changed  # fmt: skip
         return Ec2Hosts(
             LaunchSettings(**settings),  # type: ignore[arg-type]
             ec2,
+            image=lambda: image_id or cloud.image(),
             connect=connect or partial(ssh.connect, ssh_config=config),
             new_host_key=lambda: HostKey(*new_host_key()),
             now=lambda: datetime.now(UTC),

@@ -55,7 +55,7 @@ def gateway(cloud: Cloud, session: boto3.Session) -> Iterator[HostAddress]:
 
 def pool(cloud: Cloud, session: boto3.Session, gateway: HostAddress, *, boot_timeout_s: float = 20.0) -> Ec2Hosts:
     settings = LaunchSettings(
-        stack=STACK, event="iris", problem="iris", image_id=cloud.image(), instance_type="t3.medium", user="ubuntu",
+        stack=STACK, event="iris", problem="iris", instance_type="t3.medium", user="ubuntu",
         key_path=cloud.key_path, key_name=KEY_NAME, boot_timeout_s=boot_timeout_s,
         way_in=WayIn(Access.GATEWAY, gateway=gateway),
     )  # fmt: skip
@@ -63,6 +63,7 @@ def pool(cloud: Cloud, session: boto3.Session, gateway: HostAddress, *, boot_tim
     return Ec2Hosts(
         settings,
         Ec2(session),
+        image=cloud.image,
         connect=partial(ssh.connect, ssh_config=config, gateways=ssh.Gateways(), keepalive=IMPATIENT),
         new_host_key=lambda: HostKey(*new_host_key()),
         now=lambda: datetime.now(UTC),
