@@ -13,7 +13,7 @@ RECIPE_TAG = "rampart:recipe"
 KEEP_TAG = "rampart:keep"
 BAKE_TAG = "rampart:bake"
 """Carries the token of the bake over SSH that makes an image: whatever is left of a broken one is found by it."""
-HELD_TAG = "rampart:held-by"
+PINNED_TAG = "rampart:pinned-by"
 """Names the event for whose sake an image has the tag that keeps it."""
 
 SUBMISSION_USER = "submission"

@@ -19,7 +19,7 @@ _BUILD_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}[-:.]?\d{2}[-:.]?\d{2}([.-]\d{
 class Why(StrEnum):
     """Why an image is the one that is used."""
 
-    HELD = "held"
+    PINNED = "pinned"
     """An organiser said so: `images --use`."""
     BY_ID = "named by its id"
     """The event file says so: `worker.ami_image_id`."""
@@ -45,20 +45,20 @@ class Choice:
     passed_over: tuple[PassedOver, ...] = ()
 
 
-def resolve(event: EventConfig, own: OwnImages, *, now: datetime, held: str = "") -> ImageReference:
+def resolve(event: EventConfig, own: OwnImages, *, now: datetime, pinned: str = "") -> ImageReference:
     """Give the event's image, as `choose` does. Raises ImageNotFound."""
-    return choose(event, own, now=now, held=held).image
+    return choose(event, own, now=now, pinned=pinned).image
 
 
-def choose(event: EventConfig, own: OwnImages, *, now: datetime, held: str = "") -> Choice:
-    """Give the image the event is `held` at, else the one its file names by id, else the newest verified of its name.
+def choose(event: EventConfig, own: OwnImages, *, now: datetime, pinned: str = "") -> Choice:
+    """Give the image the event is `pinned` at, else the one its file names by id, else the newest verified of its name.
 
     Where the file itself names an image (`ami_image_name`) and none of that name was verified, the newest of that name
     is taken, with its status, unless the file demands a verified one. Images of other accounts never count, nor do
     those that anybody may launch or read. Raises ImageNotFound.
     """
-    if held:
-        return Choice(_held(event, held, own), Why.HELD)
+    if pinned:
+        return Choice(_pinned(event, pinned, own), Why.PINNED)
     if event.worker.ami_image_id:
         return Choice(_by_id(event, event.worker.ami_image_id, own), Why.BY_ID)
     return _by_name(event, own, now)
@@ -97,12 +97,12 @@ def unfit(event: EventConfig, image: MachineImage, own: OwnImages) -> str:
     return _open_to_all(image, own)
 
 
-def _held(event: EventConfig, image_id: str, own: OwnImages) -> ImageReference:
+def _pinned(event: EventConfig, image_id: str, own: OwnImages) -> ImageReference:
     image = own.by_id(image_id)
     reason = "it is not among the account's own images" if image is None else unfit(event, image, own)
     if image is None or reason:
         hint = f"let it follow the newest: invoke images --event {event.name} --use newest"
-        raise ImageNotFound(f"event {event.name} is held at the image {image_id}, but {reason}", hint=hint)
+        raise ImageNotFound(f"event {event.name} is pinned to the image {image_id}, but {reason}", hint=hint)
     return reference(image)
 
 

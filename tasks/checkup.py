@@ -154,7 +154,7 @@ def _image(event: EventConfig) -> Iterator[Finding]:
     from imagebuilder import images
     from runner.app import now
 
-    choice = images.choose(event, Images(session_for(event)), now=now(), held=_held_image(event))
+    choice = images.choose(event, Images(session_for(event)), now=now(), pinned=_pinned_image(event))
     image = choice.image
     told = f"{image.image_id} ({image.name}), {image.status}, {choice.why}"
     if image.status is ImageStatus.VERIFIED:
@@ -164,14 +164,14 @@ def _image(event: EventConfig) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "image", told, hint)
 
 
-def _held_image(event: EventConfig) -> str:
-    """The image the event is held at; empty where it is not, or where its database has no place for that yet."""
+def _pinned_image(event: EventConfig) -> str:
+    """The image the event is pinned to; empty where it is not, or where its database has no place for that yet."""
     from runner.store import Database, ImageRecords
     from runner.store.schema import Schema, schema_of
 
     database = Database(event.database_url.get_secret_value())
     try:
-        return ImageRecords(database).held(event.name) if schema_of(database) is Schema.CURRENT else ""
+        return ImageRecords(database).pinned(event.name) if schema_of(database) is Schema.CURRENT else ""
     finally:
         database.close()
 

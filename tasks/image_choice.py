@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from contracts.image import MachineImage
 
 NEWEST = "newest"
-HELD_TAG = "rampart:held-by"
-"""Beside `rampart:keep`, where holding an event at the image is why it is kept."""
 
 
 @command(
@@ -22,7 +20,7 @@ HELD_TAG = "rampart:held-by"
     | LOCAL_HELP
     | JSON_HELP
     | {
-        "use": "hold the event at the image of this id; `newest` lets it follow the newest verified one again",
+        "use": "pin the event to the image of this id; `newest` lets it follow the newest verified one again",
         "prune": "remove images beyond the newest that are kept, unless something needs them; only tells, unless --yes",
         "keep": "with --prune: how many stay, instead of infra.image.keep",
         "yes": "with --prune: really remove them (without it, only tell which)",
@@ -61,7 +59,7 @@ def images(
 
 
 def choose(event: EventConfig, wanted: str, *, as_json: bool) -> None:
-    """Hold the event at an image, or let it follow the newest; runs that start from now on use it.
+    """Pin the event to an image, or let it follow the newest; runs that start from now on use it.
 
     Raises UnknownName or AskedWrongly where the image cannot be used.
     """
@@ -72,20 +70,20 @@ def choose(event: EventConfig, wanted: str, *, as_json: bool) -> None:
     from tasks import console, image_following
 
     own, records = Images(session_for(event)), open_image_records(event)
-    before = records.held(event.name)
+    before = records.pinned(event.name)
     image = None if wanted == NEWEST else _usable(event, wanted, own)
     if image is not None:
-        # kept before it is held: what retires images reads the tag alone
+        # kept before it is pinned: what retires images reads the tag alone
         _spare(event, image, own)
-    records.hold(event.name, image.image_id if image else None)
+    records.pin(event.name, image.image_id if image else None)
     if before and before != wanted:
-        _let_go(event, before, own, others=records.use().holders.get(before, ()))
+        _let_go(event, before, own, others=records.use().pinned_by.get(before, ()))
     if image is not None and image.status is not ImageStatus.VERIFIED:
         console.say(image_following.warning(event.name, image.image_id, image.name), style="yellow")
     if as_json:
-        console.data({"event": event.name, "held": image.image_id if image else ""})
+        console.data({"event": event.name, "pinned": image.image_id if image else ""})
     elif image is not None:
-        console.result(f"{event.name} is held at {image.image_id} ({image.name}), {image.status}")
+        console.result(f"{event.name} is pinned to {image.image_id} ({image.name}), {image.status}")
         console.next_step(f"invoke images --event {event.name} --use {NEWEST} lets it follow the newest again")
     else:
         console.result(f"{event.name} follows its newest verified image")
@@ -119,27 +117,27 @@ def _usable(event: EventConfig, image_id: str, own: Images) -> MachineImage:
 def _spare(event: EventConfig, image: MachineImage, own: Images) -> None:
     """Keep an image from being retired by Image Builder, unless somebody has already."""
     from contracts.errors import CloudError
-    from contracts.image import KEEP_TAG
+    from contracts.image import KEEP_TAG, PINNED_TAG
     from tasks import console
 
     if KEEP_TAG in image.tags:
         return
     try:
-        own.tag(image.image_id, {KEEP_TAG: "true", HELD_TAG: event.name})
+        own.tag(image.image_id, {KEEP_TAG: "true", PINNED_TAG: event.name})
     except CloudError as error:
         told = f"warning: {error.message}: Image Builder may retire the image, unless it gets the tag {KEEP_TAG}=true"
         console.say(told, style="yellow")
 
 
 def _let_go(event: EventConfig, image_id: str, own: Images, *, others: Collection[str]) -> None:
-    """Let an image be retired again that was kept for this event, and that no other of the database is held at."""
+    """Let an image be retired again that was kept for this event, and that no other of the database is pinned to."""
     from contracts.errors import CloudError
-    from contracts.image import KEEP_TAG
+    from contracts.image import KEEP_TAG, PINNED_TAG
     from tasks import console
 
     try:
         image = own.by_id(image_id)
-        if image is not None and image.tags.get(HELD_TAG) == event.name and not others:
-            own.untag(image_id, (KEEP_TAG, HELD_TAG))
+        if image is not None and image.tags.get(PINNED_TAG) == event.name and not others:
+            own.untag(image_id, (KEEP_TAG, PINNED_TAG))
     except CloudError as error:
         console.say(f"warning: {error.message}: {image_id} keeps its tag {KEEP_TAG}", style="yellow")

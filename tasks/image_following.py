@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def followed(event: EventConfig) -> Callable[[], ImageReference]:
-    """Give what tells the event's image of the moment, the one it is held at included, and says once what it is.
+    """Give what tells the event's image of the moment, the one it is pinned to included, and says once what it is.
 
     It may be called from any thread, one at a time. It raises ImageNotFound, CloudError or StoreUnavailable.
     """
@@ -60,15 +60,15 @@ def _opened(event: EventConfig) -> tuple[Callable[[], Choice], ImageRecords]:
     from runner.app import now, open_image_records
 
     own, records = Images(session_for(event)), open_image_records(event)
-    return lambda: choose(event, own, now=now(), held=records.held(event.name)), records
+    return lambda: choose(event, own, now=now(), pinned=records.pinned(event.name)), records
 
 
 def _tell(event: str, choice: Choice, *, is_first: bool) -> None:
     from imagebuilder.images import Why
 
     image = choice.image
-    held = ", where the event is held" if choice.why is Why.HELD else ""
+    pinned = ", where the event is pinned" if choice.why is Why.PINNED else ""
     since = "" if is_first else ", from now on"
-    console.say(f"image {image.image_id} ({image.name}), {image.status}{held}{since}")
+    console.say(f"image {image.image_id} ({image.name}), {image.status}{pinned}{since}")
     if image.status is not ImageStatus.VERIFIED:
         console.say(warning(event, image.image_id, image.name), style="yellow")

@@ -34,10 +34,10 @@ class Sources:
     use: ImageUse
     records: ImageRecords
 
-    def choice(self, *, held: str) -> Choice | None:
+    def choice(self, *, pinned: str) -> Choice | None:
         """Give the image that new runs get; None where there is none. Raises CloudError."""
         try:
-            return images.choose(self.event, self.own, now=now(), held=held)
+            return images.choose(self.event, self.own, now=now(), pinned=pinned)
         except ImageNotFound:
             return None
 
@@ -60,10 +60,10 @@ def all_of(asked: Sources, choice: Choice | None, *, image_ids: Collection[str])
 
 
 def at_once(asked: Sources, *, image_ids: Collection[str]) -> Needs:
-    """Give those who may begin to need an image at any moment: runs, instances, events that are held."""
+    """Give those who may begin to need an image at any moment: runs, instances, events that are pinned."""
     use, instances = asked.records.use(), asked.use.instances(image_ids)
     return _together(
-        {image_id: (f"held: {_list(events)}",) for image_id, events in use.holders.items()},
+        {image_id: (f"pinned: {_list(events)}",) for image_id, events in use.pinned_by.items()},
         {image_id: (f"{counted(runs, 'run')} under way",) for image_id, runs in use.under_way.items()},
         {image_id: (f"{counted(len(up), 'instance')} up: {_list(up)}",) for image_id, up in instances.items()},
     )

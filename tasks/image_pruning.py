@@ -30,14 +30,14 @@ class _Told:
 def prune(event: EventConfig, *, keep: int, really: bool, as_json: bool) -> None:
     """Remove the event's own images beyond the newest `keep` with their snapshots, or only tell which would go.
 
-    One that an event is held at, that new runs get, that a run, an instance, a launch template, a standing fleet or an
-    event file needs, or that has the tag `rampart:keep`, stays. Raises CloudError or StoreUnavailable before anything
-    is removed where not everybody could be asked, and RampartError afterwards where one could not be removed.
+    One stays that an event is pinned to, that new runs get, that a run, an instance, a launch template, a standing
+    fleet or an event file needs, or that has the tag `rampart:keep`. Raises CloudError or StoreUnavailable before
+    anything is removed where not everybody could be asked, and RampartError afterwards where one could not be removed.
     """
     asked = image_needs.sources(event)
     build_since = _build_since(asked)  # before the images are listed: a build may end in between
     found = {image.image_id: image for image in asked.own.tagged({EVENT_TAG: event.name})}
-    choice = asked.choice(held=asked.records.held(event.name))
+    choice = asked.choice(pinned=asked.records.pinned(event.name))
     needs = image_needs.all_of(asked, choice, image_ids=found)
     fates = retiring.fates(found.values(), keep=keep, needs=needs, build_since=build_since)
     told = [_fate(asked, one, really=really) for one in fates]
@@ -72,7 +72,7 @@ def _needed_since(asked: Sources, image: MachineImage) -> tuple[str, ...]:
     """Look once more right before an image goes: somebody may have begun to need it meanwhile."""
     again = asked.own.by_id(image.image_id)
     marked = retiring.own_reasons(again) if again else ()
-    choice = asked.choice(held=asked.records.held(asked.event.name))
+    choice = asked.choice(pinned=asked.records.pinned(asked.event.name))
     if choice is not None and choice.image.image_id == image.image_id:
         return (f"new runs get it: {choice.why}",)
     needs = image_needs.at_once(asked, image_ids=[image.image_id])

@@ -23,7 +23,7 @@ _GONE = "gone"
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One image: `state` is EC2's word, or `gone` where scores or a hold outlived it.
+    """One image: `state` is EC2's word, or `gone` where scores or a pin outlived it.
 
     `used_for` says who needs it, `scores` how many results came from it, `warnings` what is wrong with it.
     """
@@ -55,32 +55,32 @@ def show(event: EventConfig, *, as_json: bool) -> None:
     """Print the images. Raises CloudError or StoreUnavailable."""
     asked = image_needs.sources(event)
     own, records = asked.own, asked.records
-    held = records.held(event.name)
+    pinned = records.pinned(event.name)
     known = {record.image_id: record for record in records.all(event.name)}
-    found = _of_event(event, own, held)
-    choice = asked.choice(held=held)
+    found = _of_event(event, own, pinned)
+    choice = asked.choice(pinned=pinned)
     needs = image_needs.all_of(asked, choice, image_ids=found)
     scores = records.scores(event.name)
     rows = [_row(event, image, own, choice, known.get(image.image_id), needs, scores) for image in found.values()]
     rows += [
         _gone(record, needs, scores)
         for record in known.values()
-        if record.image_id not in found and (record.image_id in scores or record.image_id == held)
+        if record.image_id not in found and (record.image_id in scores or record.image_id == pinned)
     ]
     rows.sort(key=lambda row: (row.created_at, row.image_id), reverse=True)
     ignored = _ignored(event, own, found)
     if as_json:
         used = choice.image.image_id if choice else ""
         console.data(
-            {"event": event.name, "held": held, "used": used, "images": _data(rows), "ignored": _data(ignored)}
+            {"event": event.name, "pinned": pinned, "used": used, "images": _data(rows), "ignored": _data(ignored)}
         )
         return
     _print(event, rows, ignored, choice)
 
 
-def _of_event(event: EventConfig, own: Images, held: str) -> dict[str, MachineImage]:
+def _of_event(event: EventConfig, own: Images, pinned: str) -> dict[str, MachineImage]:
     """Those of the event's name, those tagged as its own, and those somebody named by id."""
-    by_id = [own.by_id(image_id) for image_id in {held, event.worker.ami_image_id or ""} - {""}]
+    by_id = [own.by_id(image_id) for image_id in {pinned, event.worker.ami_image_id or ""} - {""}]
     found = (*own.named(event.image_name), *own.tagged({EVENT_TAG: event.name}), *filter(None, by_id))
     return {image.image_id: image for image in found}
 
@@ -114,7 +114,7 @@ def _row(
 
 def _against(event: EventConfig, image: MachineImage, choice: Choice | None) -> str:
     """Why it is not the one that new runs get, as far as that is decided by name."""
-    if choice is not None and (choice.image.image_id == image.image_id or choice.why in (Why.HELD, Why.BY_ID)):
+    if choice is not None and (choice.image.image_id == image.image_id or choice.why in (Why.PINNED, Why.BY_ID)):
         return ""
     return images.against(image, base=event.image_name, event=event.name, now=now())
 
@@ -171,7 +171,7 @@ def _print(
         look = f"invoke verify-ami --event {event.name}"
         console.next_step(look if unproved else f"invoke build-ami --event {event.name}")
     else:
-        console.next_step(f"invoke images --event {event.name} --use ID holds the event at one")
+        console.next_step(f"invoke images --event {event.name} --use ID pins the event to one")
 
 
 def _cells(row: ImageRow) -> tuple[object, ...]:

@@ -77,7 +77,8 @@ class Machine:
         """Run a bash script, its output handed on while it comes; gives its exit code, 128 and more for a signal.
 
         `deadline` is a moment of the monotonic clock. Raises TimeIsUp, ScriptLost, CommandFailed where the login user
-        may not become root. However this is left, no process of the script's is.
+        may not become root. What a script leaves running when it ends goes on; where this raises, it is ended with all
+        it has started. Only a machine that is out of reach keeps it: to its deadline, or until it prints something.
         """
         timeout_s = None if deadline is None else deadline - time.monotonic()
         if timeout_s is not None and timeout_s <= 0:

@@ -20,6 +20,7 @@ take() {
 
 run() {
     cd "$here/$1" || return
+    set -m # it outlives a connection that breaks, to see the script's end and to tidy up
     supervise "$1" "$2" "$3" < /dev/null > /dev/null 2>&1 &
     echo $! > supervisor
     exec cat out
@@ -55,7 +56,7 @@ supervise() {
         kill -KILL -- "-$watch"
     fi
     cd "$here" && rm -rf "${here:?}/$1"
-    # whoever has read the end of the standard output may end this process
+    # with the standard output's end nobody waits for the rest
     printf '%s %s\n' "$mark" "$code" >&4
     printf '%s %s\n' "$mark" "$code" >&3
 }

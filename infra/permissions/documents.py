@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from contracts.image import HELD_TAG
+from contracts.image import PINNED_TAG
 from infra.permissions.rules import Kind, Rule
 from infra.permissions.scope import Scope
 from infra.tags import KEEP, STACK, STATUS
@@ -109,7 +109,7 @@ def _condition(kind: Kind, same: Sequence[Rule], all_rules: Sequence[Rule], scop
         case Kind.MARK:
             return {
                 "Null": {_OWNED: "true"},
-                "ForAllValues:StringEquals": {"aws:TagKeys": sorted([HELD_TAG, KEEP, STATUS])},
+                "ForAllValues:StringEquals": {"aws:TagKeys": sorted([PINNED_TAG, KEEP, STATUS])},
             }
         case Kind.KEY:
             return {"StringEquals": {"kms:ViaService": scope.through("ec2")}}

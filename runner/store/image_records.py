@@ -1,4 +1,4 @@
-"""Keep what is known of an event's machine images, and which one it is held at."""
+"""Keep what is known of an event's machine images, and which one it is pinned to."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _PROOF = {
 class ImageUse:
     """What needs an image, as far as a database knows: by image id, each count above zero.
 
-    `under_way` are the runs of all the database's events that go on with it or were launched from it, `holders` the
-    events that are held at it.
+    `under_way` are the runs of all the database's events that go on with it or were launched from it, `pinned_by` the
+    events that are pinned to it.
     """
 
     under_way: dict[str, int]
-    holders: dict[str, tuple[str, ...]]
+    pinned_by: dict[str, tuple[str, ...]]
 
 
 class ImageRecords:
@@ -66,16 +66,16 @@ class ImageRecords:
             row = connection.execute(select(images).where(_is(event, image_id))).one_or_none()
         return _record(row) if row is not None else None
 
-    def hold(self, event: str, image_id: str | None) -> None:
-        """Hold the event at an image; None lets it follow the newest again."""
+    def pin(self, event: str, image_id: str | None) -> None:
+        """Pin the event to an image; None lets it follow the newest again."""
         with self._database.writing() as connection:
             _make_sure(connection, event_states, {"event": event})
-            values = {"held_image_id": image_id or ""}
+            values = {"pinned_image_id": image_id or ""}
             connection.execute(update(event_states).where(event_states.c.event == event).values(values))
 
-    def held(self, event: str) -> str:
-        """Give the id of the image the event is held at; empty where it follows the newest."""
-        query = select(event_states.c.held_image_id).where(event_states.c.event == event)
+    def pinned(self, event: str) -> str:
+        """Give the id of the image the event is pinned to; empty where it follows the newest."""
+        query = select(event_states.c.pinned_image_id).where(event_states.c.event == event)
         with self._database.reading() as connection:
             return connection.scalar(query) or ""
 
@@ -89,7 +89,7 @@ class ImageRecords:
     def use(self) -> ImageUse:
         """Say which images runs and events of this database need."""
         with self._database.reading() as connection:
-            return ImageUse(_under_way(connection), _holders(connection))
+            return ImageUse(_under_way(connection), _pinned_by(connection))
 
     def scores(self, event: str) -> dict[str, int]:
         """Count the event's results that came from each image, also those of earlier generations."""
@@ -185,10 +185,10 @@ def _under_way(connection: Connection) -> dict[str, int]:
     return counts
 
 
-def _holders(connection: Connection) -> dict[str, tuple[str, ...]]:
-    is_held = event_states.c.held_image_id != ""
+def _pinned_by(connection: Connection) -> dict[str, tuple[str, ...]]:
+    is_pinned = event_states.c.pinned_image_id != ""
     found: dict[str, tuple[str, ...]] = {}
-    query = select(event_states.c.event, event_states.c.held_image_id).where(is_held).order_by(event_states.c.event)
+    query = select(event_states.c.event, event_states.c.pinned_image_id).where(is_pinned).order_by(event_states.c.event)
     for row in connection.execute(query):
-        found[row.held_image_id] = (*found.get(row.held_image_id, ()), row.event)
+        found[row.pinned_image_id] = (*found.get(row.pinned_image_id, ()), row.event)
     return found

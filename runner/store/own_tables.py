@@ -104,7 +104,7 @@ holds = Table(
     Column("on_demand", Boolean, nullable=False, server_default=false()),
 )
 
-# What is to be remembered of an event: organiser errors in a row, its pause, the image it is held at.
+# What is to be remembered of an event: organiser errors in a row, its pause, the image it is pinned to.
 event_states = Table(
     "rampart_events",
     metadata,
@@ -112,7 +112,7 @@ event_states = Table(
     Column("organiser_errors", Integer, nullable=False, server_default="0"),
     Column("paused_at", DateTime),
     Column("pause_reason", Text, nullable=False, server_default=""),
-    Column("held_image_id", String(255), nullable=False, server_default=""),
+    Column("pinned_image_id", String(255), nullable=False, server_default=""),
 )
 
 # What is known of the machine images an event ran on or may run on; it stays when the image is gone.

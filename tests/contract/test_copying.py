@@ -40,7 +40,7 @@ def source(tmp_path: Path, open_database: OpenDatabase) -> Iterator[Bench]:
             connection.execute(sqlalchemy.insert(own_tables.holds).values(submission_id=4, reason="no host", **since))
             connection.execute(sqlalchemy.insert(own_tables.event_states).values(event="iris", organiser_errors=2))
         images = ImageRecords(database_of(bench))
-        images.hold("iris", "ami-1")
+        images.pin("iris", "ami-1")
         images.put("iris", IMAGE)
         yield bench
 
@@ -95,7 +95,7 @@ def test_an_empty_database_gets_every_row_as_it_was_and_the_source_keeps_them(
     assert counts == {name: len(rows) for name, rows in before.items()}
     assert (counts["submissions"], counts["rampart_runs"], counts["rampart_holds"]) == (4, 3, 1)
     images = ImageRecords(target)
-    assert (images.held("iris"), images.all("iris")) == ("ami-1", (IMAGE,))
+    assert (images.pinned("iris"), images.all("iris")) == ("ami-1", (IMAGE,))
 
 
 def test_the_event_goes_on_in_the_new_database(source: Bench, new_target: Callable[[], Database]) -> None:

@@ -76,25 +76,25 @@ def test_the_last_build_that_was_measured_tells_the_next_ones_time(records: Imag
     assert records.last_build_s("iris") == 600.0
 
 
-def test_an_event_is_held_at_an_image_until_it_is_let_go(records: ImageRecords) -> None:
-    assert records.held("iris") == ""
-    records.hold("iris", "ami-1")
-    records.hold("wine", "ami-1")
-    assert records.held("iris") == "ami-1"
-    assert records.use().holders == {"ami-1": ("iris", "wine")}
-    records.hold("iris", None)
-    assert records.held("iris") == ""
-    assert records.use().holders == {"ami-1": ("wine",)}
+def test_an_event_is_pinned_to_an_image_until_it_is_let_go(records: ImageRecords) -> None:
+    assert records.pinned("iris") == ""
+    records.pin("iris", "ami-1")
+    records.pin("wine", "ami-1")
+    assert records.pinned("iris") == "ami-1"
+    assert records.use().pinned_by == {"ami-1": ("iris", "wine")}
+    records.pin("iris", None)
+    assert records.pinned("iris") == ""
+    assert records.use().pinned_by == {"ami-1": ("wine",)}
 
 
 def test_a_pause_and_its_end_leave_an_event_held(sql: Bench, records: ImageRecords) -> None:
     paused = {"event": "iris", "organiser_errors": 3, "paused_at": MADE_AT.replace(tzinfo=None), "pause_reason": "why"}
     with database_of(sql).writing() as connection:
         connection.execute(insert(event_states).values(paused))
-    records.hold("iris", "ami-1")
+    records.pin("iris", "ami-1")
     assert sql.store.paused("iris") == "why"
     Wishes(database_of(sql), sql.clock).resume("iris")
-    assert records.held("iris") == "ami-1"
+    assert records.pinned("iris") == "ami-1"
 
 
 def test_an_image_is_needed_from_the_launch_that_was_asked_for_until_its_run_has_ended(
@@ -125,7 +125,7 @@ def test_an_older_database_gets_the_table_and_its_events_are_held_nowhere(
         connection.exec_driver_sql("INSERT INTO rampart_events (event, organiser_errors) VALUES ('iris', 2)")
     upgrade(database)
     records = ImageRecords(database)
-    assert (records.held("iris"), records.all("iris")) == ("", ())
-    records.hold("iris", "ami-1")
-    assert records.held("iris") == "ami-1"
+    assert (records.pinned("iris"), records.all("iris")) == ("", ())
+    records.pin("iris", "ami-1")
+    assert records.pinned("iris") == "ami-1"
     database.close()

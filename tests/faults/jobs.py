@@ -127,7 +127,7 @@ def make_machine(job: Job, cloud: Cloud) -> str:
         _write(machine, f"{machine.home}/{name}", content)
     layout = {"kit_dir": machine.home, "data_dir": machine.home, "python": sys.executable, "ramp_test": program}
     _write(machine, f"{machine.home}/.rampart/layout.json", json.dumps(layout).encode())
-    return instance_id
+    return str(instance_id)
 
 
 def let_go_on(machine: Machine) -> None:

@@ -159,7 +159,7 @@ def test_new_runs_get_the_new_image_or_the_old_one_again_and_none_that_is_needed
     said = capsys.readouterr().err
     assert f"image {second} (stand_in-backend" in said
     assert said.count(f"image {first} ") == 2  # at the start, and when it came back
-    assert "where the event is held, from now on" in said
+    assert "where the event is pinned, from now on" in said
     assert house.has_keep_tag(first)
 
     house.prune(really=False)
@@ -170,7 +170,7 @@ def test_new_runs_get_the_new_image_or_the_old_one_again_and_none_that_is_needed
     told = {one["image_id"]: one for one in printed(capsys)}
     assert house.there() == [first, second]
     event = house.bench.event.name
-    assert f"held: {event}; 1 run under way; 1 instance up: i-" in told[first]["reason"]
+    assert f"pinned: {event}; 1 run under way; 1 instance up: i-" in told[first]["reason"]
 
     image_choice.choose(house.bench.event, "newest", as_json=False)
     assert not house.has_keep_tag(first)
@@ -213,7 +213,7 @@ def test_only_an_image_that_may_be_used_is_chosen_and_who_else_may_have_it_is_sh
         image_choice.choose(event, rejected, as_json=False)
     image_choice.choose(event, tested, as_json=False)
     assert f"invoke verify-ami --event {event.name} --image {tested}" in capsys.readouterr().err
-    assert app.open_image_records(event).held(event.name) == tested
+    assert app.open_image_records(event).pinned(event.name) == tested
     demanding = event.infra.image.model_copy(update={"require_verified": True})
     strict = event.model_copy(update={"infra": event.infra.model_copy(update={"image": demanding})})
     with pytest.raises(AskedWrongly, match="require_verified"):

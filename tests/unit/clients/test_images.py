@@ -150,9 +150,9 @@ def test_those_who_may_launch_an_image_are_told_whatever_names_them(session: Stu
 
 
 def test_tags_are_taken_off_by_their_names(session: StubbedSession) -> None:
-    query = {"Resources": ["ami-1"], "Tags": [{"Key": "rampart:keep"}, {"Key": "rampart:held-by"}]}
+    query = {"Resources": ["ami-1"], "Tags": [{"Key": "rampart:keep"}, {"Key": "rampart:pinned-by"}]}
     session.stub.add_response("delete_tags", {}, query)
-    Images(session).untag("ami-1", ("rampart:keep", "rampart:held-by"))
+    Images(session).untag("ami-1", ("rampart:keep", "rampart:pinned-by"))
 
 
 def test_no_other_file_of_the_product_lists_images() -> None:

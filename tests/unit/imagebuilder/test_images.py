@@ -171,15 +171,15 @@ def test_an_id_is_refused_of_another_account_of_an_unfit_image_and_of_one_that_i
         images.resolve(make_event(worker={"ami_image_id": IMAGE_ID}), own, now=NOW)
     assert caught.value.hint
     with pytest.raises(ImageNotFound, match=reason) as caught:
-        images.resolve(make_event(), own, now=NOW, held=IMAGE_ID)
+        images.resolve(make_event(), own, now=NOW, pinned=IMAGE_ID)
     assert caught.value.hint.endswith("invoke images --event flowers_2026 --use newest")
 
 
 def test_an_event_that_is_held_stays_at_its_image_whatever_is_newer_or_named(make_event: MakeEvent) -> None:
     own = MemoryImages(image("ami-old", hours_old=99), image("ami-new"), image(IMAGE_ID))
     for worker in ({}, {"ami_image_id": IMAGE_ID}):
-        chosen = images.choose(make_event(worker=worker), own, now=NOW, held="ami-old")
-        assert (chosen.image.image_id, chosen.why) == ("ami-old", Why.HELD)
+        chosen = images.choose(make_event(worker=worker), own, now=NOW, pinned="ami-old")
+        assert (chosen.image.image_id, chosen.why) == ("ami-old", Why.PINNED)
 
 
 def test_without_any_image_the_message_says_how_to_build_one(make_event: MakeEvent) -> None:

@@ -28,7 +28,7 @@ def test_the_newest_stay(keep: int, expected: list[str]) -> None:
 
 
 def test_one_that_somebody_needs_stays_and_takes_no_ones_place() -> None:
-    assert gone(image(3), image(1), image(2), needs={"ami-3": ["held: iris"]}) == ["ami-2"]
+    assert gone(image(3), image(1), image(2), needs={"ami-3": ["pinned: iris"]}) == ["ami-2"]
 
 
 def test_one_with_the_tag_to_be_kept_stays_whatever_its_value() -> None:
@@ -45,7 +45,7 @@ def test_what_was_made_since_a_build_began_may_be_its_own() -> None:
 
 
 def test_every_reason_is_told() -> None:
-    (fate,) = fates([image(1, keep="true")], keep=3, needs={"ami-1": ["held: iris", "1 run under way"]})
+    (fate,) = fates([image(1, keep="true")], keep=3, needs={"ami-1": ["pinned: iris", "1 run under way"]})
     assert fate.kept_for == (
-        "held: iris", "1 run under way", "it has the tag rampart:keep", "it is among the newest 3",
+        "pinned: iris", "1 run under way", "it has the tag rampart:keep", "it is among the newest 3",
     )  # fmt: skip

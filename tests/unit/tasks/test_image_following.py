@@ -37,10 +37,10 @@ def said(choices: list[Choice], records: ImageRecords, capsys: pytest.CaptureFix
 
 
 def test_a_change_is_said_once(records: ImageRecords, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = choice("ami-1"), choice("ami-2", why=Why.HELD)
+    first, second = choice("ami-1"), choice("ami-2", why=Why.PINNED)
     assert said([first, first, second, second], records, capsys) == [
         "image ami-1 (iris 1), verified",
-        "image ami-2 (iris 2), verified, where the event is held, from now on",
+        "image ami-2 (iris 2), verified, where the event is pinned, from now on",
     ]
     assert sorted(one.image_id for one in records.all("iris")) == ["ami-1", "ami-2"]
 

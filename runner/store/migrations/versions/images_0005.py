@@ -1,4 +1,4 @@
-"""Remember an event's machine images, with the one it is held at."""
+"""Remember an event's machine images, with the one it is pinned to."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add `rampart_images` and the column `held_image_id` of `rampart_events`."""
-    op.add_column("rampart_events", sa.Column("held_image_id", sa.String(255), nullable=False, server_default=""))
+    """Add `rampart_images` and the column `pinned_image_id` of `rampart_events`."""
+    op.add_column("rampart_events", sa.Column("pinned_image_id", sa.String(255), nullable=False, server_default=""))
     op.create_table(
         "rampart_images",
         sa.Column("event", sa.String(255), primary_key=True),

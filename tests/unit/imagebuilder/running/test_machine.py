@@ -138,19 +138,14 @@ def test_a_script_that_kills_what_runs_it_is_lost(bench: Bench) -> None:
     assert run(bench, "echo the next works") == 0
 
 
-def test_a_script_may_clear_the_folder_for_temporary_files(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = bench.home / "tmp"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
+def test_a_script_may_clear_the_folder_for_temporary_files(bench: Bench, tmp_path: Path) -> None:
     assert run(bench, 'rm -rf "$TMPDIR"/*; pwd') == 0
     assert run(bench, "pwd") == 0
-    assert bench.log == [f"Stdout: {folder}"] * 2
+    assert bench.log == [f"Stdout: {tmp_path}/tmp"] * 2
 
 
-def test_nothing_is_left_when_the_machine_is_left(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = bench.home / "tmp"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
+def test_nothing_is_left_when_the_machine_is_left(bench: Bench, tmp_path: Path) -> None:
+    folder = tmp_path / "tmp"
     with Machine(LocalTransport(bench.home)) as machine:
         assert machine.run("true", Output(None), deadline=None) == 0
         assert [path.name[:8] for path in folder.iterdir()] == ["rampart."]

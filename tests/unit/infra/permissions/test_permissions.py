@@ -357,7 +357,7 @@ def test_an_image_of_somebody_elses_making_gets_tags_of_ours_alone(
     assert statement["Resource"][0] == "arn:aws:ec2:eu-west-3::image/ami-0abc1234def567890"
     assert statement["Condition"] == {
         "Null": {"aws:ResourceTag/rampart:stack": "true"},
-        "ForAllValues:StringEquals": {"aws:TagKeys": ["rampart:held-by", "rampart:keep", "rampart:status"]},
+        "ForAllValues:StringEquals": {"aws:TagKeys": ["rampart:keep", "rampart:pinned-by", "rampart:status"]},
     }
     assert _of(policies("nothing"), Kind.MARK) == []
 
