@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from contracts.image import ImageReference
     from contracts.stack import StackOutputs
     from imagebuilder.bake import Order
-    from imagebuilder.build import Audience
+    from imagebuilder.building.build import Audience
 
 
 def build(

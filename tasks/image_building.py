@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contracts.event import EventConfig
     from contracts.image import ImageReference, MachineImage
     from contracts.stack import StackOutputs
-    from imagebuilder.build import Audience, Progress
+    from imagebuilder.building.build import Audience, Progress
 
 _INDENT = "  "
 _MISSING = "ResourceNotFoundException"
@@ -24,7 +24,8 @@ def built_already(event: EventConfig) -> MachineImage | None:
     """The event's newest image, where what it was made from has not changed since."""
     from clients.aws.images import Images
     from clients.aws.session import session_for
-    from imagebuilder import catalogue, wanted
+    from imagebuilder import catalogue
+    from imagebuilder.building import wanted
     from runner.app import now
 
     recipe = catalogue.recipe_version(event)
@@ -49,7 +50,7 @@ def build(
     from clients.aws.pipelines import Pipelines
     from clients.aws.session import session_for
     from contracts.errors import CloudError
-    from imagebuilder import build as builds
+    from imagebuilder.building import build as builds
 
     pipelines = Pipelines(session_for(event))
     outputs = declared(event, pipelines, local=local, config=config)
@@ -74,8 +75,8 @@ def build(
 @contextmanager
 def audience_of(event: EventConfig, estimate_s: float | None, *, every_line: bool) -> Iterator[Audience]:
     """Who hears of a build of the event's image: this terminal, and a file that keeps the log."""
-    from imagebuilder.build import Audience
-    from imagebuilder.kept_log import KeptLog
+    from imagebuilder.building.build import Audience
+    from imagebuilder.building.kept_log import KeptLog
 
     with KeptLog(_log_path(event)) as log, _shown(event, estimate_s, every_line=every_line) as show:
         try:
@@ -88,8 +89,8 @@ def audience_of(event: EventConfig, estimate_s: float | None, *, every_line: boo
 def declared(event: EventConfig, pipelines: Pipelines, *, local: bool, config: str | None) -> StackOutputs:
     """The stack's outputs, once its pipeline makes the image that the event's files ask for now."""
     from contracts.errors import CloudError
-    from imagebuilder import build as builds
     from imagebuilder import catalogue
+    from imagebuilder.building import build as builds
     from tasks import stack
 
     outputs = stack.needed_outputs(event)

@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from imagebuilder.actions import ACTIONS, Form, Input, Kind
-from imagebuilder.conditions import ALONE, DEEPEST, WITH_PATH, WITH_VALUE, Branch
 from imagebuilder.documents import Constant, Document, Parameter, Phase, Step
+from imagebuilder.documents.actions import ACTIONS, Form, Input, Kind
+from imagebuilder.documents.conditions import ALONE, DEEPEST, WITH_PATH, WITH_VALUE, Branch
 
 # what YAML can hold at all; without braces, which would be references
 _LETTERS = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="{}\ufeff\ufffe\uffff")

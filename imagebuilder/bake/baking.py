@@ -14,7 +14,7 @@ from imagebuilder.bake.host_keys import HostKeys
 from imagebuilder.bake.order import MARGIN_S, Order
 from imagebuilder.bake.ports import Images, RunDocuments
 from imagebuilder.bake.told import Told
-from imagebuilder.following import Audience
+from imagebuilder.building.following import Audience
 from imagebuilder.ports import Machines, Rented
 from imagebuilder.renting import Clockwork
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from contracts.errors import ImageBuildFailed, RampartError
 from contracts.image import BuildState
-from imagebuilder import causes
-from imagebuilder.build_log import BuildLog, Place
-from imagebuilder.following import Audience, Progress
+from imagebuilder.building import causes
+from imagebuilder.building.build_log import BuildLog, Place
+from imagebuilder.building.following import Audience, Progress
 
 COMPONENT = "bake"
 """What the log calls the steps that are no component's."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from imagebuilder import documents
+from imagebuilder.documents.yaml_nodes import plain
 from imagebuilder.lint.hits import Hit
 from imagebuilder.lint.source import Source
-from imagebuilder.yaml_nodes import plain
 
 _PLACEHOLDER = re.compile(r"\$\w+|\$\{\w+\}|<[^<>]+>|(CHANGE|REPLACE)[-_ ]?ME|X{3,}", re.I)
 

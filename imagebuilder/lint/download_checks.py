@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from imagebuilder.documents.yaml_nodes import plain
 from imagebuilder.lint import network
 from imagebuilder.lint.calls import SHELLS, Call, Script
 from imagebuilder.lint.hits import Hit
 from imagebuilder.lint.source import Source, entry
-from imagebuilder.yaml_nodes import plain
 
 _CHECKSUMS = re.compile(r"(md5|sha\d*|b2)sums?|shasum|gpgv|minisign|cosign")
 _MOVING = re.compile(r"(?<![a-z])latest(?![a-z])", re.I)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from contracts.errors import AskedWrongly
 from contracts.findings import Level
-from imagebuilder import documents, rules, yaml_nodes
+from imagebuilder import documents
+from imagebuilder.documents import rules, yaml_nodes
+from imagebuilder.documents.yaml_nodes import Node
 from imagebuilder.lint import allowed, source, table
 from imagebuilder.lint.hits import Hit
-from imagebuilder.yaml_nodes import Node
 
 _LONGEST = 2 * documents.MOST_CHARACTERS
 """Of a text beyond this only the length is looked at."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from imagebuilder.documents.yaml_nodes import plain
 from imagebuilder.lint import network
 from imagebuilder.lint.calls import Call
 from imagebuilder.lint.hits import Hit
 from imagebuilder.lint.source import Source, entry
-from imagebuilder.yaml_nodes import plain
 
 _AGENT = "amazon-ssm-agent"
 _ENDS = frozenset(

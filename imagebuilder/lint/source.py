@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from imagebuilder.documents.yaml_nodes import Entry, Listing, Mapping, Node, Scalar
 from imagebuilder.lint import calls
 from imagebuilder.lint.calls import Script
-from imagebuilder.yaml_nodes import Entry, Listing, Mapping, Node, Scalar
 
 
 @dataclass(frozen=True, slots=True)

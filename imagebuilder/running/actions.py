@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 
+from imagebuilder.documents.yaml_nodes import Value
 from imagebuilder.running import deciding, files, transfers
 from imagebuilder.running.attempt import ActionFailed, Attempt, Outcome
 from imagebuilder.running.files import Act
-from imagebuilder.yaml_nodes import Value
 
 REBOOT_EXIT_CODE = 194
 """A script that ends with it wants the machine restarted, and to be run again."""

@@ -10,8 +10,8 @@ import re
 import shlex
 from collections.abc import Callable
 
-from imagebuilder.conditions import LOGICAL, Branch
-from imagebuilder.yaml_nodes import Value
+from imagebuilder.documents.conditions import LOGICAL, Branch
+from imagebuilder.documents.yaml_nodes import Value
 
 Probe = Callable[[str], bool]
 """Whether a short script on the machine ends with 0."""

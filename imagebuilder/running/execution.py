@@ -10,15 +10,15 @@ from pathlib import Path
 
 from contracts.errors import BadDocument, CloudError, CommandFailed, RampartError
 from imagebuilder import documents
-from imagebuilder.conditions import Branch
 from imagebuilder.documents import Document, Phase, Step
+from imagebuilder.documents.conditions import Branch
+from imagebuilder.documents.yaml_nodes import Value
 from imagebuilder.running import actions, deciding, loops, transfers
 from imagebuilder.running.attempt import ActionFailed, Attempt, Outcome
 from imagebuilder.running.machine import Machine, ScriptLost, TimeIsUp
 from imagebuilder.running.output import Log
 from imagebuilder.running.ports import Documents, ObjectStore
 from imagebuilder.running.variables import Variables
-from imagebuilder.yaml_nodes import Value
 
 DEFAULT_TIMEOUT_S = 7200
 MOST_RESTARTS = 10

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from imagebuilder.documents.yaml_nodes import Value
 from imagebuilder.running.attempt import ActionFailed, Attempt, Outcome
 from imagebuilder.running.output import Output, Stream
-from imagebuilder.yaml_nodes import Value
 
 Entry = Mapping[str, Value]
 Act = Callable[[Attempt, Entry], Outcome]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from imagebuilder.documents.yaml_nodes import Value
 from imagebuilder.running.variables import Turn
-from imagebuilder.yaml_nodes import Value
 
 MOST_TURNS = 10_000
 

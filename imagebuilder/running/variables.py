@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imagebuilder import references
-from imagebuilder.yaml_nodes import Value
+from imagebuilder.documents import references
+from imagebuilder.documents.yaml_nodes import Value
 
 
 @dataclass(frozen=True, slots=True)

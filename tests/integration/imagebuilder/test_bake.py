@@ -20,10 +20,11 @@ from contracts.errors import ImageBuildFailed
 from contracts.event import EventConfig
 from contracts.image import BAKE_TAG, EVENT_TAG, PREFIX, RECIPE_TAG, ImageReference, ImageStatus
 from contracts.stack import StackOutputs
-from imagebuilder import build, catalogue
+from imagebuilder import catalogue
 from imagebuilder.bake import cleaning
 from imagebuilder.bake.documents import OverSsh
 from imagebuilder.bake.ports import RunDocuments
+from imagebuilder.building import build
 from imagebuilder.catalogue import Component
 from localcloud.machines import Level
 from tasks import baking

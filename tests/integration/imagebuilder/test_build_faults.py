@@ -16,8 +16,8 @@ import pytest
 from clients.aws.pipelines import Pipelines
 from contracts.errors import ImageBuildFailed, ImageBuildUnderWay, RampartError
 from contracts.image import ImageReference
-from imagebuilder import build as builds
-from imagebuilder.kept_log import KeptLog
+from imagebuilder.building import build as builds
+from imagebuilder.building.kept_log import KeptLog
 from localcloud.injections import LostAnswer, StuckImage, Throttle
 from tests.integration.clouds import Cloud
 from tests.integration.localcloud.imagebuilder.builders import Builder, document

@@ -20,7 +20,8 @@ from clients.aws.session import session_for
 from contracts.errors import ImageBuildFailed, ImageNotFound
 from contracts.event import EventConfig
 from contracts.image import ImageStatus
-from imagebuilder import build, images
+from imagebuilder import images
+from imagebuilder.building import build
 from infra import program
 from localcloud.deployer import Deployer
 from tests.integration.clouds import KEY_NAME, Cloud

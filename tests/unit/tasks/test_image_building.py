@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.image import BuildState
-from imagebuilder.build import Progress
+from imagebuilder.building.build import Progress
 from tasks import image_building
 
 

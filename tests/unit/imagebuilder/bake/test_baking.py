@@ -12,10 +12,10 @@ from contracts.errors import AskedWrongly, CommandFailed, CommandTimedOut, HostU
 from contracts.image import BAKE_TAG, BuildState, ImageReference, ImageStatus, MachineImage
 from imagebuilder.bake import Order, bake
 from imagebuilder.bake.order import MARGIN_S
-from imagebuilder.following import Audience, Progress
+from imagebuilder.building.following import Audience, Progress
+from imagebuilder.building.kept_log import KeptLog
+from imagebuilder.building.wanted import built_already
 from imagebuilder.images import against
-from imagebuilder.kept_log import KeptLog
-from imagebuilder.wanted import built_already
 from tests.unit.imagebuilder.bake.bakery import ORDER, START, Bakery, refused
 
 WHOLE_WAY = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagebuilder.actions import ACTIONS
+from imagebuilder.documents.actions import ACTIONS
 from imagebuilder.running import actions
 
 if TYPE_CHECKING:

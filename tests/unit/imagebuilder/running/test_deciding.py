@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from imagebuilder.conditions import OPERATORS, Branch
+from imagebuilder.documents.conditions import OPERATORS, Branch
+from imagebuilder.documents.yaml_nodes import Value
 from imagebuilder.running import deciding
-from imagebuilder.yaml_nodes import Value
 
 
 def asked(condition: Value, *, answer: bool = True) -> tuple[bool, list[str]]:

@@ -10,7 +10,7 @@ import pytest
 from clients.local import LocalTransport
 from contracts.errors import BadDocument, HostUnreachable
 from imagebuilder import documents
-from imagebuilder.build_log import BuildLog
+from imagebuilder.building.build_log import BuildLog
 from imagebuilder.running import Execution, Failure, Machine, carry_out
 
 if TYPE_CHECKING:

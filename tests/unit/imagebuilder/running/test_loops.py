@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from imagebuilder.documents.yaml_nodes import Value
 from imagebuilder.running import loops
 from imagebuilder.running.variables import Turn
-from imagebuilder.yaml_nodes import Value
 
 
 def values(loop: Value) -> list[str]:

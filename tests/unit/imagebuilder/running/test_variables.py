@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from imagebuilder.documents.yaml_nodes import Value
 from imagebuilder.running.variables import Turn, Variables
-from imagebuilder.yaml_nodes import Value
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuilder.kept_log import KeptLog
+from imagebuilder.building.kept_log import KeptLog
 
 
 def test_lines_are_in_the_file_as_soon_as_they_are_written_and_for_their_owner_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from contracts.errors import BadDocument
 from imagebuilder import documents
 from imagebuilder.documents import Constant, Document, Parameter, Phase, Step
 
-CASES = Path(__file__).parents[2] / "data" / "documents"
+CASES = Path(__file__).parents[3] / "data" / "documents"
 ACCEPTED = sorted((CASES / "accepted").glob("*.yml"))
 REFUSED = sorted(path for kind in ("refused", "stricter") for path in (CASES / kind).glob("*.yml"))
 HEAD = "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n"

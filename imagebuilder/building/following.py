@@ -12,9 +12,9 @@ from typing import TypeVar
 from clients.aws.pacing import THROTTLED
 from contracts.errors import CloudError, ImageBuildFailed
 from contracts.image import BuildState, ImageBuild, ImageReference, ImageStatus
-from imagebuilder import causes
-from imagebuilder.build_log import BuildLog, Place
-from imagebuilder.kept_log import KeptLog
+from imagebuilder.building import causes
+from imagebuilder.building.build_log import BuildLog, Place
+from imagebuilder.building.kept_log import KeptLog
 from imagebuilder.ports import Builder
 
 T = TypeVar("T")

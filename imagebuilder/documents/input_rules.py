@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from imagebuilder import conditions
-from imagebuilder.actions import ACTIONS, Action, Form, Input, Kind
-from imagebuilder.shapes import known_keys, text, whole
-from imagebuilder.yaml_nodes import Listing, Mapping, Node, Report, Scalar, plain
+from imagebuilder.documents import conditions
+from imagebuilder.documents.actions import ACTIONS, Action, Form, Input, Kind
+from imagebuilder.documents.shapes import known_keys, text, whole
+from imagebuilder.documents.yaml_nodes import Listing, Mapping, Node, Report, Scalar, plain
 
 
 def check(step: Mapping, report: Report) -> None:

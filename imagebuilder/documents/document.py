@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from contracts.errors import BadDocument, Problem
-from imagebuilder import references, rules, yaml_nodes
-from imagebuilder.yaml_nodes import Value
+from imagebuilder.documents import references, rules, yaml_nodes
+from imagebuilder.documents.yaml_nodes import Value
 
 MOST_INLINE_CHARACTERS = 16_000
 """What EC2 Image Builder takes as a component's inline data; a longer document comes from S3."""

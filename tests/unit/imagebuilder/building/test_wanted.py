@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.image import EVENT_TAG, RECIPE_TAG, STATUS_TAG, MachineImage
-from imagebuilder import wanted
+from imagebuilder.building import wanted
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 BASE, EVENT, RECIPE = "iris-backend", "iris", "1.0.7"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imagebuilder import conditions, input_rules, references
-from imagebuilder.actions import ACTIONS, Form
-from imagebuilder.shapes import is_name, known_keys, text, whole
-from imagebuilder.yaml_nodes import Listing, Mapping, Node, Report, Scalar, Value, plain
+from imagebuilder.documents import conditions, input_rules, references
+from imagebuilder.documents.actions import ACTIONS, Form
+from imagebuilder.documents.shapes import is_name, known_keys, text, whole
+from imagebuilder.documents.yaml_nodes import Listing, Mapping, Node, Report, Scalar, Value, plain
 
 Steps = dict[str, Mapping]
 """The steps of one phase by their names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from imagebuilder.yaml_nodes import Mapping, Node, Report, Scalar
+from imagebuilder.documents.yaml_nodes import Mapping, Node, Report, Scalar
 
 _NAME = re.compile(r"[^\x00-\x1f{}]{1,128}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.errors import CloudError, ImageBuildUnderWay
 from contracts.image import ImageBuild, ImageReference
-from imagebuilder.following import Audience, Follower, Patience, Progress
+from imagebuilder.building.following import Audience, Follower, Patience, Progress
 from imagebuilder.ports import Builder
 
 __all__ = ["Audience", "Patience", "Progress", "build", "how_to_cancel", "refuse_beside_another"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from imagebuilder.shapes import is_text, known_keys
-from imagebuilder.yaml_nodes import Listing, Mapping, Node, Report, Scalar, plain
+from imagebuilder.documents.shapes import is_text, known_keys
+from imagebuilder.documents.yaml_nodes import Listing, Mapping, Node, Report, Scalar, plain
 
 
 class Branch(StrEnum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from imagebuilder import references, step_rules
-from imagebuilder.shapes import is_text, known_keys, text
-from imagebuilder.yaml_nodes import Listing, Mapping, Node, Report, Scalar, plain
+from imagebuilder.documents import references, step_rules
+from imagebuilder.documents.shapes import is_text, known_keys, text
+from imagebuilder.documents.yaml_nodes import Listing, Mapping, Node, Report, Scalar, plain
 
 _TOP = ("name", "description", "schemaVersion", "parameters", "constants", "phases")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]{3,128}")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from imagebuilder import causes
+from imagebuilder.building import causes
 
-CASES = Path(__file__).parents[2] / "data" / "build_failures"
+CASES = Path(__file__).parents[3] / "data" / "build_failures"
 
 
 @pytest.mark.parametrize("case", sorted(path.stem for path in CASES.glob("*.txt")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagebuilder.build_log import BuildLog, Place
+from imagebuilder.building.build_log import BuildLog, Place
 
 ARN = "arn:aws:imagebuilder:eu-west-3:123456789012:component/{}/1.0.7/1"
 INSTALL, TRY = Place("base", "build", "Install"), Place("challenge", "test", "Try it")

@@ -19,8 +19,8 @@ from contracts.image import (
     ImageStatus,
     LogPage,
 )
-from imagebuilder import build as builds
-from imagebuilder.kept_log import KeptLog
+from imagebuilder.building import build as builds
+from imagebuilder.building.kept_log import KeptLog
 
 PIPELINE = "arn:aws:imagebuilder:eu-west-3:123456789012:image-pipeline/flowers"
 ARN = "arn:aws:imagebuilder:eu-west-3:123456789012:image/flowers/1.0.7/2"

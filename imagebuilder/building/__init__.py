@@ -1,0 +1,1 @@
+"""Drive one build of an image pipeline: whether it is needed, its progress, its log, why it failed."""
