@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -102,8 +102,8 @@ class Machines(Protocol):
         """
         ...
 
-    def reconnected(self, rented: Rented) -> Rented:
-        """The same machine after a restart: waits until it answers again. Raises as `rented` does."""
+    def reconnected(self, rented: Rented, *, has_restarted: Callable[[Transport], bool]) -> Rented:
+        """The same machine after a restart: waits until it answers and `has_restarted`. Raises as `rented` does."""
         ...
 
 

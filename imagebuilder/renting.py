@@ -26,7 +26,6 @@ _LONGEST_PAUSE_S = 2.0
 _LOOKS_FOR_LOST = 30
 _PAUSE_FOR_LOST_S = 1.0
 """EC2 may take some seconds to show what it launched."""
-_PROBE_S = 5.0
 
 
 class Account(Protocol):
@@ -119,14 +118,13 @@ class Renting:
             if launched:
                 self._account.terminate(launched)
 
-    def reconnected(self, rented: Rented) -> Rented:
-        """The same machine after a restart that was asked for: waits until it has gone and answers again.
+    def reconnected(self, rented: Rented, *, has_restarted: Callable[[Transport], bool]) -> Rented:
+        """The same machine after a restart that was asked for: waits until it answers and `has_restarted`.
 
         Raises CloudError, BootTimeout, HostKeyRefused or HostGone.
         """
-        self._await_silence(rented)
         rented.transport.close()
-        instance, transport = self._answering(rented.instance.instance_id, rented.host_key)
+        instance, transport = self._answering(rented.instance.instance_id, rented.host_key, has_restarted)
         return dataclasses.replace(rented, instance=instance, transport=transport)
 
     def _request(
@@ -171,8 +169,10 @@ class Renting:
             )
         return answer.instance_ids
 
-    def _answering(self, instance_id: str, host_key: str) -> tuple[Instance, Transport]:
-        """Wait until the machine answers with its key."""
+    def _answering(
+        self, instance_id: str, host_key: str, is_ready: Callable[[Transport], bool] = lambda _: True
+    ) -> tuple[Instance, Transport]:
+        """Wait until the machine answers with its key, and is ready."""
         deadline = self._time.clock() + self._place.boot_timeout_s
         reason, pause_s = "it has no address yet", _FIRST_PAUSE_S
         while True:
@@ -183,7 +183,10 @@ class Renting:
                 try:
                     address = self._address_of(instance, host_key)
                     if address.address:
-                        return instance, self._connect(address)
+                        transport = self._connect(address)
+                        if _is(transport, is_ready):
+                            return instance, transport
+                        reason = "it has not restarted yet"
                 except HostKeyRefused:
                     raise
                 except HostUnreachable as error:
@@ -195,18 +198,6 @@ class Renting:
             self._time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    def _await_silence(self, rented: Rented) -> None:
-        """Until the connection from before the restart has died, an answer proves nothing."""
-        deadline = self._time.clock() + self._place.boot_timeout_s
-        while self._time.clock() < deadline:
-            try:
-                rented.transport.run(("true",), timeout_s=_PROBE_S)
-            except (HostUnreachable, CommandTimedOut):
-                return
-            self._time.sleep(_FIRST_PAUSE_S)
-        waited = f"{self._place.boot_timeout_s:.0f} s"
-        raise BootTimeout(f"instance {rented.instance.instance_id} did not restart within {waited}")
-
     def _end_unheard_of(self, token: str) -> None:
         """Terminate a machine that may have been launched without our hearing of it."""
         for _ in range(_LOOKS_FOR_LOST):
@@ -215,3 +206,16 @@ class Renting:
                 self._account.terminate(found)
                 return
             self._time.sleep(_PAUSE_FOR_LOST_S)
+
+
+def _is(transport: Transport, ready: Callable[[Transport], bool]) -> bool:
+    """Ask a machine, and hang up unless it is."""
+    answer = False
+    try:
+        answer = ready(transport)
+    except CommandTimedOut as error:
+        raise HostUnreachable(error.message) from error
+    finally:
+        if not answer:
+            transport.close()
+    return answer

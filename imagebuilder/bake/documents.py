@@ -12,7 +12,7 @@ from contracts.errors import CommandFailed, CommandTimedOut, HostUnreachable, Ra
 from imagebuilder import documents
 from imagebuilder.catalogue import Component
 from imagebuilder.ports import Machines, Rented
-from imagebuilder.running import Execution, Machine, ObjectStore, ask_to_restart, carry_out
+from imagebuilder.running import Execution, Machine, ObjectStore, ask_to_restart, carry_out, life_of
 
 _ANSWER_S = 30.0
 
@@ -37,9 +37,14 @@ class OverSsh:
         reached = [rented]
 
         def restart() -> Rented:
-            ask_to_restart(reached[-1].transport)
-            reached.append(self.machines.reconnected(reached[-1]))
-            return reached[-1]
+            transport = reached[-1].transport
+            before = life_of(transport)
+            ask_to_restart(transport)
+            again = self.machines.reconnected(
+                reached[-1], has_restarted=lambda machine: not before or life_of(machine) != before
+            )
+            reached.append(again)
+            return again
 
         with (
             _within(timeout_s, lambda: reached[-1].transport.close()),

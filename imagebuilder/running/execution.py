@@ -159,7 +159,6 @@ class Execution:
 
     def _turns(self, phase: Phase, step: Step, attempt: Attempt) -> _Wrong | None:
         outputs: dict[str, str] = {}
-        first: _Wrong | None = None
         for turn in loops.turns(self._variables.filled(step.loop)):
             inputs = self._variables.filled(step.inputs, turn)
             outcome = self._performed(step, inputs, attempt)
@@ -169,10 +168,8 @@ class Execution:
                 outputs = outcome.outputs
             self._variables.remember(phase.name, step.name, inputs, outputs)
             if outcome.exit_code != 0:
-                first = first or _Wrong(f"exit code {outcome.exit_code}", outcome.exit_code)
-                if step.on_failure != "Continue":  # which runs all turns whatever one of them does
-                    break
-        return first
+                return _Wrong(f"exit code {outcome.exit_code}", outcome.exit_code)
+        return None
 
     def _performed(self, step: Step, inputs: Value, attempt: Attempt) -> Outcome:
         """Do the action, again after each restart it asks for."""

@@ -126,7 +126,6 @@ class Interpreter:
         self._log(f"{step.action}: STARTED EXECUTION")
         shell = self._shell_of(self._deadline(step))
         turns: list[dict[str, Any]] = []
-        failed: str | None = None
         try:
             for iteration in self._iterations(step):
                 inputs = self._scope.fill(step.inputs, iteration)
@@ -135,17 +134,16 @@ class Interpreter:
                     turns.append(outcome.outputs)
                 self._scope.remember(phase.name, step.name, inputs, actions.collate(turns))
                 if outcome.exit_code != 0:
-                    failed = failed or f"exit code {outcome.exit_code}"
-                    if step.on_failure is not OnFailure.CONTINUE:  # which runs all turns whatever one of them does
-                        break
+                    self._log(f"{step.action}: FAILED EXECUTION")
+                    return f"exit code {outcome.exit_code}"
         except StepTimedOut:
             self._log(f"{step.action}: FAILED EXECUTION")
             return f"timed out after {step.timeout_s:g} seconds"
         except ActionFailed as error:
             self._log(f"{step.action}: FAILED EXECUTION")
             return str(error)
-        self._log(f"{step.action}: {'FINISHED' if failed is None else 'FAILED'} EXECUTION")
-        return failed
+        self._log(f"{step.action}: FINISHED EXECUTION")
+        return None
 
     def _perform(self, step: Step, inputs: Any, shell: Shell) -> Outcome:
         """Do the action, again after each restart it asks for."""

@@ -17,7 +17,7 @@ from localcloud.imagebuilder import document as emulated
 from tests import written_documents
 
 CORPUS = Path(__file__).parents[1] / "data" / "documents"
-COMPONENTS = Path(documents.__file__).parent / "components"
+COMPONENTS = Path(documents.__file__).parents[1] / "components"
 HEAD = "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - {name: A, action: Reboot}\n"
 OF_A_DOCUMENT = "ExecuteDocument"
 

@@ -9,7 +9,7 @@ import pytest
 
 from imagebuilder import documents
 
-FILES = sorted((Path(documents.__file__).parent / "components").glob("*.yml"))
+FILES = sorted((Path(documents.__file__).parents[1] / "components").glob("*.yml"))
 
 
 @pytest.fixture(params=FILES, ids=[path.stem for path in FILES])

@@ -169,3 +169,12 @@ def test_a_failure_within_the_block_ends_the_machine(bench: Bench) -> None:
     ):
         raise ValueError("of a test")
     assert bench.account.ended == ["i-1"]
+
+
+def test_after_a_restart_only_an_answer_of_the_new_life_counts(bench: Bench) -> None:
+    lives = iter([False, False, True])
+    with bench.renting.rented("ami-1", instance_type="t3.small", purpose="x", lifetime_s=60) as rented:
+        again = bench.renting.reconnected(rented, has_restarted=lambda _: next(lives))
+    assert again.transport is bench.transports[-1]
+    assert len(bench.transports) == 4
+    assert bench.account.ended == ["i-1"]

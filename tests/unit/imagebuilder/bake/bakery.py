@@ -13,7 +13,7 @@ from contracts.instance import Instance
 from contracts.remote import CommandResult
 from imagebuilder.bake import Order
 from imagebuilder.catalogue import Component
-from imagebuilder.ports import Rented
+from imagebuilder.ports import Rented, Transport
 from imagebuilder.renting import Clockwork
 
 START = datetime(2026, 11, 20, 10, 30, 15, 250_000, tzinfo=UTC)
@@ -103,7 +103,7 @@ class Bakery:
         finally:
             self.note(f"terminate {name}")
 
-    def reconnected(self, rented: Rented) -> Rented:
+    def reconnected(self, rented: Rented, *, has_restarted: Callable[[Transport], bool]) -> Rented:
         return rented
 
     # the documents

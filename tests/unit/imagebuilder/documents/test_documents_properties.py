@@ -27,7 +27,7 @@ def test_no_bytes_end_in_a_traceback(source: bytes) -> None:
         documents.parse(source, Path("any.yml"))
 
 
-SOURCE = (Path(documents.__file__).parent / "components" / "challenge-kit-folder.yml").read_text()
+SOURCE = (Path(documents.__file__).parents[1] / "components" / "challenge-kit-folder.yml").read_text()
 
 
 @settings(max_examples=100)

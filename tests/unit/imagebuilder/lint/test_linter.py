@@ -12,7 +12,7 @@ from imagebuilder.lint import Lint
 
 CASES = Path(__file__).parents[3] / "data" / "lint"
 DOCUMENTS = sorted(CASES.glob("*.yml"))
-LIBRARY = sorted((Path(documents.__file__).parent / "components").glob("*.yml"))
+LIBRARY = sorted((Path(documents.__file__).parents[1] / "components").glob("*.yml"))
 ACCEPTED = sorted((CASES.parent / "documents" / "accepted").glob("*.yml"))
 LOOK = "[{name: Look, action: ListFiles, timeoutSeconds: 60, inputs: [{path: /opt}]}]"
 WHOLE = f"schemaVersion: 1.0\nphases:\n  - name: test\n    steps: {LOOK}\n"
