@@ -225,8 +225,11 @@ if token:
     print(ask("user-data", **{"metadata-token": token}))
 """
 
-_CREDENTIAL_FILES = r"""
-for home in "$HOME" /root /home/*; do
+# A rehearsal without users of its own may show the homes of the machine around it: those are not the image's.
+_CREDENTIAL_FILES = rf"""
+homes=
+if id -u {SUBMISSION_USER} > /dev/null 2>&1; then homes='/root /home/*'; fi
+for home in "$HOME" $homes; do
   for name in .aws/credentials .netrc .git-credentials .config/gcloud/credentials.db .docker/config.json; do
     if sudo -n test -s "$home/$name" 2>/dev/null; then echo "$home/$name"; fi
   done

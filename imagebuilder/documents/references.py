@@ -9,7 +9,7 @@ from typing import Literal
 
 from imagebuilder.documents.yaml_nodes import Value
 
-_REFERENCE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_REFERENCE = re.compile(r"\{\{([^{}]*)\}\}")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _CHAIN = re.compile(
     r"(?P<phase>[^.\s]+)\.(?P<step>.+?)\.(?P<side>inputs|outputs)(?P<rest>(?:\[\d+\])?(?:\.[\w-]+|\[\d+\])+)"
