@@ -103,7 +103,10 @@ class Machines(Protocol):
         ...
 
     def reconnected(self, rented: Rented, *, has_restarted: Callable[[Transport], bool]) -> Rented:
-        """The same machine after a restart: waits until it answers and `has_restarted`. Raises as `rented` does."""
+        """The same machine after a restart: waits until it answers and `has_restarted`; it still ends by itself.
+
+        Raises as `rented` does, and CommandFailed where that end cannot be set again.
+        """
         ...
 
 

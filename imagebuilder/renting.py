@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from contracts.errors import BootTimeout, CloudError, CommandTimedOut, HostGone, HostKeyRefused, HostUnreachable
+from contracts.errors import (
+    BootTimeout,
+    CloudError,
+    CommandFailed,
+    CommandTimedOut,
+    HostGone,
+    HostKeyRefused,
+    HostUnreachable,
+)
 from contracts.host_boot import HostKey, render_user_data
 from contracts.image import EVENT_TAG
 from contracts.instance import Instance, LaunchAnswer, LaunchRequest, Pool
@@ -21,6 +29,10 @@ from imagebuilder.ports import Rented, Transport
 RENTED_TAG = "rampart:rented"
 """Marks the one machine of one renting, so that it is found where EC2's answer got lost."""
 
+_EXPIRES_TAG = "rampart:expires-at"
+_END_LATER = """as_root=; [ "$(id -u)" = 0 ] || as_root='sudo -n'
+exec $as_root shutdown -h "+$1"
+"""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _LOOKS_FOR_LOST = 30
@@ -121,11 +133,31 @@ class Renting:
     def reconnected(self, rented: Rented, *, has_restarted: Callable[[Transport], bool]) -> Rented:
         """The same machine after a restart that was asked for: waits until it answers and `has_restarted`.
 
-        Raises CloudError, BootTimeout, HostKeyRefused or HostGone.
+        Raises CloudError, BootTimeout, HostKeyRefused or HostGone, and CommandFailed where its end cannot be set.
         """
         rented.transport.close()
         instance, transport = self._answering(rented.instance.instance_id, rented.host_key, has_restarted)
+        try:
+            self._set_end(instance, transport)
+        except BaseException:
+            transport.close()
+            raise
         return dataclasses.replace(rented, instance=instance, transport=transport)
+
+    def _set_end(self, instance: Instance, transport: Transport) -> None:
+        """Have the machine power itself off when its time is up: user data says so at the first boot alone."""
+        expires_at = instance.tags.get(_EXPIRES_TAG)
+        if expires_at is None:
+            return
+        left_s = (datetime.fromisoformat(expires_at) - self._time.now()).total_seconds()
+        minutes = str(max(1, round(left_s / 60)))
+        try:
+            done = transport.run(("sh", "-c", _END_LATER, "sh", minutes))
+        except CommandTimedOut as error:
+            raise HostUnreachable(error.message) from error
+        if done.exit_code != 0:
+            said = done.stderr.decode("utf-8", "replace").strip()
+            raise CommandFailed(f"the machine does not take its end: {said}", exit_code=done.exit_code)
 
     def _request(
         self, image_id: str, instance_type: str, purpose: str, lifetime_s: float, profile: str, token: str, key: HostKey
@@ -139,7 +171,7 @@ class Renting:
                 "Name": f"rampart-{place.event}-{purpose}",
                 EVENT_TAG: place.event,
                 "rampart:stack": place.stack,
-                "rampart:expires-at": expires_at.isoformat(timespec="seconds"),
+                _EXPIRES_TAG: expires_at.isoformat(timespec="seconds"),
                 RENTED_TAG: token,
             },
             pools=tuple(Pool(instance_type, subnet) for subnet in place.subnet_ids or ("",)),

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import asyncssh
 
-from contracts.errors import AskedWrongly, CommandFailed, UnknownName
+from contracts.errors import AskedWrongly, CommandFailed, RampartError, UnknownName
 from localcloud import addresses, host_keys, metadata, small_http, ssh_config, ssh_server, user_data
 from localcloud.addresses import Place
 from localcloud.instances import Description, Notices
@@ -28,7 +28,13 @@ class Room(Protocol):
     """Where machines come from."""
 
     def create(
-        self, instance_id: str, *, image_id: str | None, login_user: str, on_shutdown: Callable[[], None] | None = None
+        self,
+        instance_id: str,
+        *,
+        image_id: str | None,
+        login_user: str,
+        on_shutdown: Callable[[], None] | None = None,
+        on_reboot: Callable[[], None] | None = None,
     ) -> Machine: ...
 
     def snapshot(self, machine: Machine, image_id: str) -> None: ...
@@ -84,6 +90,7 @@ class Hosts:
             image_id=image_id,
             login_user=login_user,
             on_shutdown=lambda: self._shut_down_inside(instance_id),
+            on_reboot=lambda: self._reboot_inside(instance_id),
         )
         try:
             identity = _settled(machine, boot, identity)
@@ -112,12 +119,21 @@ class Hosts:
         """Start a stopped machine again, at its old address and with its old host key."""
         with self._changing(instance_id) as host:
             if host.server is None:
-                host.machine.start()
-                place, door = addresses.listen(host.place.address)
-                host.place = place
-                self._open(host, door)
+                self._start(host)
         self._write_config()
         return host.place.address
+
+    def restart(self, instance_id: str) -> None:
+        """Cut every connection, end every process, and boot again at the same address with the same host key.
+
+        One that is stopped stays so.
+        """
+        with self._changing(instance_id) as host:
+            if host.server is not None:
+                self._close(host)
+                host.machine.stop()
+                self._start(host)
+        self._write_config()
 
     def down(self, instance_id: str) -> None:
         """Close the doors, end every process, drop the files. Doing it twice is fine."""
@@ -217,6 +233,11 @@ class Hosts:
         host.metadata_server = self._loop.call(small_http.serve(service.handle, metadata_door))
         self._loop.call(host.server.start(door))
 
+    def _start(self, host: Host) -> None:
+        host.machine.start()
+        host.place, door = addresses.listen(host.place.address)
+        self._open(host, door)
+
     def _close(self, host: Host) -> None:
         if host.server is not None:
             self._loop.call(host.server.stop())
@@ -244,6 +265,15 @@ class Hosts:
     def _shut_down_inside(self, instance_id: str) -> None:
         """Called by the machine itself, which must not wait for its own end."""
         threading.Thread(target=self._on_shutdown, args=(instance_id,), name="localcloud-shutdown", daemon=True).start()
+
+    def _reboot_inside(self, instance_id: str) -> None:
+        """Called by the machine on a thread of its own; one that cannot come back has shut down."""
+        try:
+            self.restart(instance_id)
+        except UnknownName:
+            return  # it was terminated meanwhile
+        except (RampartError, OSError):
+            self._on_shutdown(instance_id)
 
     def _write_config(self) -> None:
         with self._config_lock:

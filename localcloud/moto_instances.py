@@ -52,6 +52,7 @@ class Instances:
         patches.wrap(InstanceBackend, "run_instances", self._run_instances)
         patches.wrap(Instance, "start", self._start)
         patches.wrap(Instance, "stop", self._stop)
+        patches.wrap(Instance, "reboot", self._reboot)
         patches.wrap(Instance, "terminate", self._terminate)
         patches.put(Instance, "state_reason", property(_state_reason, _set_state_reason))
         patches.wrap(FleetsBackend, "create_fleet", _create_fleet)
@@ -152,6 +153,13 @@ class Instances:
             self._hosts.stop(instance.id)
             previous: InstanceState = original(instance)
             return previous
+
+    def _reboot(self, original: Original, instance: Instance) -> None:
+        """What does not run is left as it is, where moto would let it run."""
+        with self._changing:
+            if instance.state == "running":
+                self._hosts.restart(instance.id)
+                original(instance)
 
     def _terminate(self, original: Original, instance: Instance) -> InstanceState:
         with self._changing:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _INDENT = "  "
 _MISSING = "ResourceNotFoundException"
+_SHORT_S = 60.0
+"""A build that takes less is over before anybody asks how long it will take."""
 
 
 def built_already(event: EventConfig) -> MachineImage | None:
@@ -120,6 +122,8 @@ def _shown(event: EventConfig, estimate_s: float | None, *, every_line: bool) ->
     states = [state for state in BuildState if not state.is_over]
     told: set[tuple[str, str]] = set()
     title = f"building the image {event.image_name}"
+    lives = console.err().is_terminal and not every_line
+    sentence = sentences(estimate_s, repeats=lives)
 
     def is_new(progress: Progress) -> bool:
         moment = (progress.state.value, progress.step)
@@ -133,29 +137,42 @@ def _shown(event: EventConfig, estimate_s: float | None, *, every_line: bool) ->
             for line in progress.lines:
                 console.say(line)
             if is_new(progress):
-                console.say(f"{_INDENT}{sentence(progress, estimate_s)}")
+                console.say(f"{_INDENT}{sentence(progress)}")
 
         console.say(f"{title} ...")
         yield tell_all
         return
-    lives = console.err().is_terminal
     with console.progress(title, total=len(states)) as show:
 
         def tell(progress: Progress) -> None:
             if is_new(progress) or lives:
                 done = len(states) if progress.state.is_over else states.index(progress.state)
-                show(sentence(progress, estimate_s), done)
+                show(sentence(progress), done)
 
         yield tell
 
 
-def sentence(progress: Progress, estimate_s: float | None) -> str:
-    """One moment of a build in one line: time, state, step, and what is left."""
-    step = f": {progress.step}" if progress.step else ""
-    line = f"{console.duration(progress.elapsed_s):>7}  {progress.state.value.lower()}{step}"
-    if estimate_s is None or progress.left_s is None or progress.state.is_over:
-        return line
+def sentences(estimate_s: float | None, *, repeats: bool) -> Callable[[Progress], str]:
+    """Give what tells each moment of a build in one line: time, state, step, and what is left where that is long.
+
+    That a build takes longer than the last one did is told once, or with `repeats` in each line: where each takes the
+    place of the one before.
+    """
+    is_worth_it = estimate_s is not None and estimate_s >= _SHORT_S
     last = f"the last build took {console.duration(estimate_s)}"
-    if progress.left_s == 0:
+    is_told = False
+
+    def sentence(progress: Progress) -> str:
+        nonlocal is_told
+        step = f": {progress.step}" if progress.step else ""
+        line = f"{console.duration(progress.elapsed_s):>7}  {progress.state.value.lower()}{step}"
+        if not is_worth_it or progress.left_s is None or progress.state.is_over:
+            return line
+        if progress.left_s > 0:
+            return f"{line}  (about {console.duration(progress.left_s)} left: {last})"
+        if is_told and not repeats:
+            return line
+        is_told = True
         return f"{line}  (longer than expected: {last})"
-    return f"{line}  (about {console.duration(progress.left_s)} left: {last})"
+
+    return sentence

@@ -136,7 +136,7 @@ class Keeper:
         return fds[0]
 
     def ended(self) -> list[dict[str, Any]]:
-        """Collect machines that ended by themselves: rebooted ones run again, the others are reported."""
+        """Collect machines that ended by themselves; those that want to be started again are told apart."""
         news = []
         for machine, running in list(self._running.items()):
             pid, status = os.waitpid(running.watcher, os.WNOHANG)
@@ -144,17 +144,9 @@ class Keeper:
                 continue
             del self._running[machine]
             self._let_go(machine, running)
-            if os.waitstatus_to_exitcode(status) == EXIT_REBOOT:
-                news.append(self._again(machine))
-            else:
-                news.append({"event": "ended", "machine": machine})
+            wants_again = os.waitstatus_to_exitcode(status) == EXIT_REBOOT
+            news.append({"event": "reboots" if wants_again else "ended", "machine": machine})
         return news
-
-    def _again(self, machine: str) -> dict[str, Any]:
-        try:
-            return {"event": "rebooted", "machine": machine, **self.start(machine)}
-        except OSError:
-            return {"event": "ended", "machine": machine}
 
     def close(self) -> None:
         for running in self._running.values():

@@ -18,7 +18,7 @@ from typing import Any
 from contracts.errors import AskedWrongly, CommandFailed, HostGone, RampartError
 from localcloud.machines import adoption, stand_in_files, trees
 from localcloud.machines.level import Level
-from localcloud.machines.machine import NO_ENVIRONMENT, Spawn
+from localcloud.machines.machine import NO_ENVIRONMENT, Calls, Spawn
 from localcloud.machines.plan import LOGIN_UID, SEARCH_PATH, RoomPlan
 
 _MESSAGE_BYTES = 1 << 16
@@ -226,6 +226,11 @@ class KeptMachine:
     def start(self) -> None:
         self._where = self._keeper.ask("start", machine=self.instance_id)
 
+    def start_again(self) -> None:
+        """Start after a reboot that nobody else follows; the machine may have been destroyed meanwhile."""
+        with contextlib.suppress(RampartError):
+            self.start()
+
     def destroy(self) -> None:
         self._where = None
         self._keeper.ask("destroy", machine=self.instance_id)
@@ -259,7 +264,7 @@ class KeptRoom:
 
     def __init__(self, plan: RoomPlan) -> None:
         self._plan = plan
-        self._machines: dict[str, tuple[KeptMachine, Callable[[], None] | None]] = {}
+        self._machines: dict[str, tuple[KeptMachine, Calls]] = {}
         self._logins: dict[str, str] = {}  # image -> the login user it was made for
         folder = Path(plan.folder)
         self._held = _hold(folder)
@@ -279,11 +284,9 @@ class KeptRoom:
             os.close(self._held)
             raise
 
-    def create(
-        self, instance_id: str, image_id: str | None, login_user: str, on_shutdown: Callable[[], None] | None
-    ) -> KeptMachine:
+    def create(self, instance_id: str, image_id: str | None, login_user: str, calls: Calls) -> KeptMachine:
         machine = KeptMachine(self._plan, self._keeper, instance_id, login_user, lambda: self._forget(instance_id))
-        self._machines[instance_id] = (machine, on_shutdown)
+        self._machines[instance_id] = (machine, calls)
         try:
             machine.moved(self._keeper.ask("create", machine=instance_id, image=image_id, login_user=login_user))
             self._give_login(machine, image_id)
@@ -322,14 +325,12 @@ class KeptRoom:
         known = self._machines.get(news["machine"])
         if known is None:
             return
-        machine, on_shutdown = known
-        if news["event"] == "rebooted":
-            machine.moved(news)
-            return
+        machine, calls = known
         machine.moved(None)
-        if on_shutdown is not None:
-            # the callback may ask us to destroy the machine, whose answer this thread must hear
-            threading.Thread(target=on_shutdown, name=f"shutdown-{machine.instance_id}", daemon=True).start()
+        called = (calls.on_reboot or machine.start_again) if news["event"] == "reboots" else calls.on_shutdown
+        if called is not None:
+            # who is called may ask us to start or destroy the machine, whose answer this thread must hear
+            threading.Thread(target=called, name=f"{news['event']}-{machine.instance_id}", daemon=True).start()
 
 
 def _hold(folder: Path) -> int:

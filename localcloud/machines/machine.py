@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 NO_ENVIRONMENT: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Who is called, on a thread of its own, when something inside ends the machine.
+
+    Whoever is called for a reboot stops the machine and starts it; without anybody it is just started again.
+    """
+
+    on_shutdown: Callable[[], None] | None = None
+    on_reboot: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

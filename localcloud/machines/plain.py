@@ -12,7 +12,7 @@ from pathlib import Path
 
 from contracts.errors import CommandFailed, HostGone
 from localcloud.machines import plain_processes, stand_in_files, trees
-from localcloud.machines.machine import NO_ENVIRONMENT, Spawn
+from localcloud.machines.machine import NO_ENVIRONMENT, Calls, Spawn
 from localcloud.machines.plan import RoomPlan
 
 _FILE_BLOCKS = 1 << 27  # of 512 bytes: 64 GiB
@@ -117,7 +117,7 @@ class PlainRoom:
     def __init__(self, plan: RoomPlan) -> None:
         self._plan = plan
         self._folder = Path(plan.folder)
-        self._machines: dict[str, tuple[PlainMachine, Callable[[], None] | None]] = {}
+        self._machines: dict[str, tuple[PlainMachine, Calls]] = {}
         self._images: dict[str, _Image] = {}
         self._control = self._folder / "control"
         self._clear()  # what a killed owner left
@@ -128,9 +128,7 @@ class PlainRoom:
         self._listener = threading.Thread(target=self._listen, name="machine-room", daemon=True)
         self._listener.start()
 
-    def create(
-        self, instance_id: str, image_id: str | None, login_user: str, on_shutdown: Callable[[], None] | None
-    ) -> PlainMachine:
+    def create(self, instance_id: str, image_id: str | None, login_user: str, calls: Calls) -> PlainMachine:
         # names of one length, so that a path in a file can be replaced by another machine's without moving a byte
         folder = self._folder / "machines" / hashlib.sha256(instance_id.encode()).hexdigest()[:12]
         folder.mkdir(mode=0o700)
@@ -155,7 +153,7 @@ class PlainRoom:
             if not profile.exists():
                 profile.write_text(_PROFILE.format(folder=folder))
         machine.on_destroy = lambda: self._forget(instance_id)
-        self._machines[instance_id] = (machine, on_shutdown)
+        self._machines[instance_id] = (machine, calls)
         return machine
 
     def snapshot(self, instance_id: str, image_id: str) -> None:
@@ -195,9 +193,8 @@ class PlainRoom:
                     threading.Thread(target=self._end, args=(verb, *known), daemon=True).start()
 
     @staticmethod
-    def _end(verb: str, machine: PlainMachine, on_shutdown: Callable[[], None] | None) -> None:
+    def _end(verb: str, machine: PlainMachine, calls: Calls) -> None:
         machine.stop()
-        if verb == "reboot":
-            machine.start()
-        elif on_shutdown is not None:
-            on_shutdown()
+        called = (calls.on_reboot or machine.start) if verb == "reboot" else calls.on_shutdown
+        if called is not None:
+            called()

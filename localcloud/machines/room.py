@@ -11,7 +11,7 @@ from typing import Protocol, Self
 from contracts.errors import AskedWrongly
 from localcloud.machines import kept, plain, stand_in_files, visible
 from localcloud.machines.level import Level
-from localcloud.machines.machine import Machine
+from localcloud.machines.machine import Calls, Machine
 from localcloud.machines.plan import RoomPlan
 
 MEMORY_BYTES = 4 << 30
@@ -19,9 +19,7 @@ _NAME = re.compile(r"[a-z][a-z0-9._-]{0,62}")
 
 
 class _Room(Protocol):
-    def create(
-        self, instance_id: str, image_id: str | None, login_user: str, on_shutdown: Callable[[], None] | None
-    ) -> Machine: ...
+    def create(self, instance_id: str, image_id: str | None, login_user: str, calls: Calls) -> Machine: ...
     def snapshot(self, instance_id: str, image_id: str) -> None: ...
     def forget_image(self, image_id: str) -> None: ...
     def close(self) -> None: ...
@@ -78,10 +76,12 @@ class MachineRoom:
         image_id: str | None,
         login_user: str,
         on_shutdown: Callable[[], None] | None = None,
+        on_reboot: Callable[[], None] | None = None,
     ) -> Machine:
         """Boot a machine from an image of this room, or from the bare system for None.
 
-        `on_shutdown` is called, on a thread of its own, when the machine is shut down from inside.
+        `on_shutdown` is called, on a thread of its own, when the machine is shut down from inside, and `on_reboot` when
+        it is rebooted from inside: that one stops the machine and starts it. Without it it comes back by itself.
         """
         for name in (instance_id, login_user):
             if not _NAME.fullmatch(name):
@@ -90,7 +90,7 @@ class MachineRoom:
             raise AskedWrongly(
                 f"no image {image_id} in this room", hint=f"known: {', '.join(sorted(self._known_images)) or 'none'}"
             )
-        return self._room.create(instance_id, image_id, login_user, on_shutdown)
+        return self._room.create(instance_id, image_id, login_user, Calls(on_shutdown, on_reboot))
 
     def snapshot(self, machine: Machine, image_id: str) -> None:
         """Make an image of what the machine changed, on top of the image it was launched from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 
 import boto3
 
+from clients.keys import new_host_key
+from contracts.work import HostAddress
 from localcloud import LocalCloud
 
 KEY_NAME = "tests"
@@ -33,6 +36,11 @@ class Cloud:
             self._clients[service] = client_of(self.environment, service)
         return self._clients[service]
 
+    @property
+    def ssh_config(self) -> Path:
+        """What `clients.ssh` needs to know of the names and ports here."""
+        return Path(self.environment["RAMPART_SSH_CONFIG"])
+
     def ssh_command(self, address: str, *command: str, options: tuple[str, ...] = ()) -> list[str]:
         config = self.environment["RAMPART_SSH_CONFIG"]
         # -F given: nothing of the tester's own ~/.ssh is read but keys, and IdentitiesOnly excludes those
@@ -52,6 +60,13 @@ class Cloud:
         asked = {"ImageId": self.image(), "InstanceType": "t3.small", "KeyName": KEY_NAME, **parameters}
         answer = self.client("ec2").run_instances(MinCount=1, MaxCount=1, **asked)
         return self.describe(answer["Instances"][0]["InstanceId"])
+
+    def launch_known(self) -> HostAddress:
+        """Run one instance that shows a host key of our making; gives the way to it, for `clients.ssh`."""
+        private, public = new_host_key()
+        keys = {"ssh_deletekeys": True, "ssh_keys": {"ed25519_private": private, "ed25519_public": public}}
+        found = self.launch(UserData=f"#cloud-config\n{json.dumps(keys)}")
+        return HostAddress(found["InstanceId"], found["PublicIpAddress"], "ubuntu", 22, public, self.key_path)
 
     def describe(self, instance_id: str) -> dict[str, Any]:
         answer = self.client("ec2").describe_instances(InstanceIds=[instance_id])

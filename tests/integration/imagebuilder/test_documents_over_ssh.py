@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from clients import ssh
-from clients.keys import new_host_key
 from contracts.errors import HostUnreachable
 from contracts.work import HostAddress
 from imagebuilder import documents
@@ -80,14 +78,10 @@ class Instance:
 
 @pytest.fixture(scope="module")
 def instance(cloud: Cloud) -> Iterator[Instance]:
-    private, public = new_host_key()
-    user_data = json.dumps({"ssh_deletekeys": True, "ssh_keys": {"ed25519_private": private, "ed25519_public": public}})
-    found = cloud.launch(UserData=f"#cloud-config\n{user_data}")
-    address = HostAddress(found["InstanceId"], found["PublicIpAddress"], "ubuntu", 22, public, cloud.key_path)
-    made = Instance(address, Path(cloud.environment["RAMPART_SSH_CONFIG"]))
+    made = Instance(cloud.launch_known(), cloud.ssh_config)
     yield made
     made.transport.close()
-    cloud.terminate(found["InstanceId"])
+    cloud.terminate(made.address.host_id)
 
 
 def test_a_document_runs_to_its_failure_and_leaves_nothing_but_what_it_made(instance: Instance) -> None:

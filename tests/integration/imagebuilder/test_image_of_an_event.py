@@ -1,129 +1,208 @@
-"""An event's image is built through its declared pipeline, tested, chosen, and a host of it is ready to run."""
+"""An event's image is built both ways, looked at, offered only where it is fit, and a host of it is ready to run."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-import uuid
-from collections.abc import Iterator
+import shlex
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from threading import Event
 
 import pytest
+from invoke.context import Context
 
-from clients.aws.images import Images
-from clients.aws.pipelines import Pipelines
-from clients.aws.session import session_for
+from clients import keys
 from contracts.errors import ImageBuildFailed, ImageNotFound
-from contracts.event import EventConfig
-from contracts.image import ImageStatus
-from imagebuilder import images
+from contracts.image import (
+    BAKE_TAG,
+    EVENT_TAG,
+    PREFIX,
+    RECIPE_TAG,
+    STATUS_TAG,
+    ImageReference,
+    ImageStatus,
+    MachineImage,
+)
+from imagebuilder import catalogue
 from imagebuilder.building import build
-from infra import program
-from localcloud.deployer import Deployer
-from tests.integration.clouds import KEY_NAME, Cloud
+from localcloud.machines import Level
+from runner.app import open_image_records
+from tasks import baking, verifying
+from tests.integration.imagebuilder.stacks import Stack
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "iris"
+BREAKS_THE_DATA = """
+def get_train_data(path="."):
+    raise ValueError("no data on this machine")
+"""
+# with programs that do nothing: what the real ones show is seen on the other images, and takes seconds
+LEAVES_CREDENTIALS = """set -e
+mkdir -p ~/.aws
+echo '[default]' > ~/.aws/credentials
+sed -i -E 's:"[^"]*/bin/(python|ramp-test)":"/bin/true":g' ~/.rampart/layout.json"""
 
 
 @dataclass(frozen=True)
-class Stack:
-    """A deployed event with a kit of its own."""
+class Made:
+    """The image of each way, what the pipeline's build told meanwhile, and the instances left by both."""
 
-    event: EventConfig
-    deployer: Deployer
-    cloud: Cloud
+    built: ImageReference
+    baked: ImageReference | None
+    lines: tuple[str, ...]
+    left: list[str]
 
-    @property
-    def kit(self) -> Path:
-        return self.event.ramp.kit_dir
 
-    def up(self) -> str:
-        """Deploy the event as it is now and give its pipeline."""
-        deployed = self.deployer.up(lambda: program.build(self.event), project="rampart", stack=self.event.name)
-        return str(deployed.outputs["image_pipeline_arn"])
-
-    def instances(self) -> list[str]:
-        """The instances that image builds have left running."""
-        filters = [
-            {"Name": "tag:rampart:event", "Values": [self.event.name]},
-            {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
-        ]
-        answer = self.cloud.client("ec2").describe_instances(Filters=filters)
-        return [one["InstanceId"] for reservation in answer["Reservations"] for one in reservation["Instances"]]
+@pytest.fixture(scope="module")
+def made(stack: Stack) -> Made:
+    """Images that the tests here share, for they take the longest of all; made at the same time."""
+    told: list[build.Progress] = []
+    with ThreadPoolExecutor(1) as beside:
+        building = beside.submit(stack.build, build.Audience(progress=told.append))
+        baked = baking.bake(stack.event, stack.outputs) if _has_disks(stack) else None
+        built = building.result()
+    lines = tuple(line for progress in told for line in progress.lines)
+    return Made(built, baked, lines, stack.instances())
 
 
 @pytest.fixture
-def stack(cloud: Cloud, aws_environment: dict[str, str], tmp_path: Path) -> Iterator[Stack]:
-    name = f"iris-{uuid.uuid4().hex[:6]}"
-    kit = tmp_path / "kit"
-    shutil.copytree(EXAMPLE, kit, ignore=shutil.ignore_patterns("__pycache__", "training_output"))
-    event = EventConfig.model_validate(
-        {
-            "path": tmp_path / "config.yml",
-            "deployment": tmp_path,
-            "state_root": tmp_path / ".rampart",
-            "database_url": "sqlite://",
-            "ramp": {
-                "problem_name": "iris",
-                "event_name": name,
-                "kit_dir": kit,
-                **{key: tmp_path / key for key in ("data_dir", "submissions_dir", "predictions_dir", "logs_dir")},
-            },
-            "worker": {
-                "worker_type": "aws",
-                "key_name": KEY_NAME,
-                "region_name": aws_environment["AWS_DEFAULT_REGION"],
-                "ami_image_name": f"{name}-backend",
-            },
-            "infra": {
-                "allowed_cidrs": ["127.0.0.0/8"],
-                "image": {"kit": {"folder": kit}, "environment": "existing", "prefix": sys.prefix},
-            },
-        }
-    )
-    deployer = Deployer(tmp_path / "stack.json", cloud.environment)
-    yield Stack(event, deployer, cloud)
-    deployer.destroy()
+def image(stack: Stack, made: Made) -> MachineImage:
+    """What the pipeline built, as its build left it, whatever a test before said of it."""
+    return stack.mark(made.built.image_id, ImageStatus.TESTED)
 
 
-def test_a_host_launched_from_the_built_image_has_the_challenge_ready(stack: Stack) -> None:
-    session = session_for(stack.event)
-    told: list[build.Progress] = []
-    audience = build.Audience(progress=told.append)
-    built = build.build(Pipelines(session), stack.up(), client_token=uuid.uuid4().hex, audience=audience)
-    assert built.status is ImageStatus.TESTED
-    assert any("Bagged scores" in line for progress in told for line in progress.lines)
-    assert stack.instances() == []
+@pytest.fixture
+def above_plain(stack: Stack) -> None:
+    if not _has_disks(stack):
+        pytest.skip("machines at the level plain have no disk of their own")
 
-    chosen = images.resolve(stack.event, Images(session), now=datetime.now(UTC))
-    assert (chosen.image_id, chosen.name, chosen.status) == (built.image_id, built.name, built.status)
 
-    instance = stack.cloud.launch(ImageId=chosen.image_id)
-    try:
-        address = instance["PublicIpAddress"]
+def _has_disks(stack: Stack) -> bool:
+    return stack.cloud.local.level != Level.PLAIN
+
+
+def test_a_host_launched_from_the_built_image_has_the_challenge_ready(
+    stack: Stack, made: Made, image: MachineImage
+) -> None:
+    assert made.built.status is ImageStatus.TESTED
+    assert any("Bagged scores" in line for line in made.lines)
+    assert made.left == []
+
+    chosen = stack.offered(require_verified=False)
+    newest = max((one for one in (made.built, made.baked) if one), key=lambda one: (one.created_at, one.image_id))
+    assert (chosen.image_id, chosen.name, chosen.status) == (newest.image_id, newest.name, ImageStatus.TESTED)
+
+    with stack.host(image.image_id) as (_, address):
         answer = stack.cloud.ssh(address, "cat ~/.rampart/layout.json")
         layout = json.loads(answer.stdout)
         assert sorted(layout) == ["data_dir", "kit_dir", "python", "ramp_test"]
         quick_test = f"cd {layout['kit_dir']} && {layout['ramp_test']} --submission starting_kit --quick-test"
         assert b"Bagged scores" in stack.cloud.ssh(address, quick_test).stdout
-    finally:
-        stack.cloud.terminate(instance["InstanceId"])
 
 
-def test_a_kit_whose_quick_test_fails_leaves_no_image_and_tells_step_and_log(stack: Stack) -> None:
-    (stack.kit / "submissions" / "starting_kit" / "estimator.py").write_text("raise ValueError('not today')\n")
-    session = session_for(stack.event)
+@pytest.mark.usefixtures("above_plain")
+def test_both_ways_make_a_tested_image_with_the_same_tree(stack: Stack, made: Made) -> None:
+    assert made.baked is not None
+    assert (made.baked.status, made.built.status) == (ImageStatus.TESTED, ImageStatus.TESTED)
+    assert made.left == []
+
+    tree = stack.tree(made.baked.image_id)
+    assert tree == stack.tree(made.built.image_id)
+    names = {line.split()[1] for line in tree[:-1]}
+    assert names >= {"kits/iris/problem.py", "provenance.json", "layout.json"}
+
+    recipe = catalogue.recipe_version(stack.event)
+    tags = stack.image(made.baked.image_id).tags
+    assert tags.items() >= {EVENT_TAG: stack.event.name, STATUS_TAG: "tested", RECIPE_TAG: recipe}.items()
+    assert BAKE_TAG in tags
+
+
+def test_an_image_is_offered_once_a_host_of_it_was_looked_at_and_found_fit(stack: Stack, image: MachineImage) -> None:
+    with pytest.raises(ImageNotFound, match="it is not verified"):
+        stack.offered(require_verified=True)
+    seen = verifying.verify(stack.event, image)
+    assert [check for check in seen.checks if not check.passed] == []
+    names = {"answers over SSH", "files", "environment", "quick test", "submission user", "credentials", "private"}
+    assert {check.name for check in seen.checks} >= names
+    assert stack.image(image.image_id).status is ImageStatus.VERIFIED
+
+    record = open_image_records(stack.event).get(stack.event.name, image.image_id)
+    assert record is not None
+    assert (record.status, record.checks, record.boot_s) == (ImageStatus.VERIFIED, seen.checks, seen.boot_s)
+    assert record.boot_s
+    assert record.verified_at
+    assert record.provenance.recipe == catalogue.recipe_version(stack.event)
+    assert record.provenance.parent_image == stack.cloud.image()
+    assert record.provenance.kit
+    assert record.provenance.data
+    assert any(name.endswith("-ramp-test") for name in record.provenance.components)
+
+    assert stack.offered(require_verified=True).image_id == image.image_id
+    assert stack.instances() == []
+
+
+@pytest.mark.usefixtures("above_plain")
+def test_an_image_whose_quick_test_fails_on_its_host_is_rejected_with_the_end_of_its_log(
+    stack: Stack, image: MachineImage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    breaks = f"printf %s {shlex.quote(BREAKS_THE_DATA)} | sudo -n tee -a {PREFIX}/kits/iris/problem.py"
+    with stack.changed(image.image_id, breaks) as broken:
+        with pytest.raises(SystemExit) as ended:
+            verifying.verify_ami(Context(), event=str(stack.event.path), image=broken.image_id)
+        assert ended.value.code == 1
+        printed = capsys.readouterr()
+        title, *rows = printed.out.splitlines()
+        assert broken.image_id in title
+        assert title.endswith(": rejected")
+        [row] = [row for row in rows if "NOT ok" in row]
+        assert row.split("NOT ok") == ["  quick test         ", "  ValueError: no data on this machine"]
+        assert "  | ValueError: no data on this machine" in printed.err.splitlines()
+        assert_refused(stack, broken)
+        assert stack.offered(require_verified=False).image_id != broken.image_id  # which is the newest of the name
+
+
+@pytest.mark.usefixtures("above_plain")
+def test_credentials_that_were_left_in_an_images_home_are_found(stack: Stack, image: MachineImage) -> None:
+    with stack.changed(image.image_id, LEAVES_CREDENTIALS) as leaking:
+        seen = verifying.verify(stack.event, leaking)
+        [check] = [check for check in seen.checks if not check.passed]
+        assert check.name == "credentials"
+        assert check.detail.endswith("/.aws/credentials")
+        assert_refused(stack, leaking)
+
+
+def test_an_image_whose_host_shows_another_key_than_it_was_given_is_rejected(
+    stack: Stack, image: MachineImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (given, _), (_, expected) = keys.new_host_key(), keys.new_host_key()
+    monkeypatch.setattr(keys, "new_host_key", lambda: (given, expected))
+    seen = verifying.verify(stack.event, image)
+    [check] = seen.checks
+    assert (check.name, check.passed) == ("answers over SSH", False)
+    assert "host key" in check.detail
+    assert_refused(stack, image)
+
+
+def assert_refused(stack: Stack, image: MachineImage) -> None:
+    """Hold that an image was found unfit, is not offered, and that its host is gone."""
+    assert stack.image(image.image_id).status is ImageStatus.REJECTED
+    record = open_image_records(stack.event).get(stack.event.name, image.image_id)
+    assert record is not None
+    assert record.status is ImageStatus.REJECTED
+    with pytest.raises(ImageNotFound, match="no verified image") as caught:
+        stack.offered(require_verified=True)
+    assert f"{image.image_id} {image.name!r}: it was found unfit" in caught.value.hint
+    assert stack.instances() == []
+
+
+def test_a_kit_whose_quick_test_fails_leaves_no_image_and_tells_step_and_log(own_stack: Stack) -> None:
+    (own_stack.kit / "submissions" / "starting_kit" / "estimator.py").write_text("raise ValueError('not today')\n")
+    own_stack.up()
     with pytest.raises(ImageBuildFailed) as caught:
-        build.build(Pipelines(session), stack.up(), client_token=uuid.uuid4().hex)
+        own_stack.build()
     assert caught.value.step.endswith("phase test, step QuickTest")
     assert any("not today" in line for line in caught.value.log_tail)
-    assert stack.instances() == []
+    assert own_stack.instances() == []
     with pytest.raises(ImageNotFound):
-        images.resolve(stack.event, Images(session), now=datetime.now(UTC))
+        own_stack.offered(require_verified=False)
 
 
 def test_an_interrupted_build_leaves_no_instance(stack: Stack) -> None:
@@ -134,15 +213,13 @@ def test_an_interrupted_build_leaves_no_instance(stack: Stack) -> None:
             raise interruption
         Event().wait(pause_s)
 
-    pipelines = Pipelines(session_for(stack.event))
-    pipeline = stack.up()
     with pytest.raises(KeyboardInterrupt):
-        build.build(pipelines, pipeline, client_token=uuid.uuid4().hex, patience=build.Patience(wait=interrupt))
+        stack.build(patience=build.Patience(wait=interrupt))
     assert stack.instances() == []
 
 
 def test_an_up_that_was_interrupted_and_forgotten_does_not_hinder_the_next_one(stack: Stack) -> None:
-    forgotten = stack.up()
+    forgotten = stack.outputs
     # as after a process that was killed at each resource between its creation and the note of it
-    (stack.event.deployment / "stack.json").unlink()
-    assert stack.up() != forgotten
+    (stack.event.state_dir / "stack.json").unlink()
+    assert stack.up().image_pipeline_arn != forgotten.image_pipeline_arn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,12 +35,9 @@ class Instance:
 @pytest.fixture(scope="module")
 def instance(cloud: Cloud) -> Iterator[Instance]:
     """One instance with a host key of our making, and a stand-in for ramp-test that does as its submission says."""
-    private, public = new_host_key()
-    user_data = json.dumps({"ssh_deletekeys": True, "ssh_keys": {"ed25519_private": private, "ed25519_public": public}})
-    found = cloud.launch(UserData=f"#cloud-config\n{user_data}")
-    address = HostAddress(found["InstanceId"], found["PublicIpAddress"], "ubuntu", 22, public, cloud.key_path)
-    yield Instance(address, Path(cloud.environment["RAMPART_SSH_CONFIG"]))
-    cloud.client("ec2").terminate_instances(InstanceIds=[found["InstanceId"]])
+    made = Instance(cloud.launch_known(), cloud.ssh_config)
+    yield made
+    cloud.terminate(made.address.host_id)
 
 
 def provisioned(instance: Instance, folder: Path, program: str) -> Provisioned:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from clients.memory import MemoryHost, MemoryTransport
-from contracts.errors import BootTimeout, CloudError, HostGone, HostKeyRefused, HostUnreachable
+from contracts.errors import BootTimeout, CloudError, CommandFailed, HostGone, HostKeyRefused, HostUnreachable
 from contracts.host_boot import HostKey
 from contracts.instance import Instance, LaunchAnswer, LaunchRequest, Pool, Refusal
 from contracts.work import HostAddress
+from imagebuilder.ports import Rented
 from imagebuilder.renting import RENTED_TAG, Clockwork, Place, Renting
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -31,6 +32,7 @@ class Account:
         self.fails: BaseException | None = None
         self.refusals: tuple[Refusal, ...] = ()
         self.launches_silently = False
+        self.tags: dict[str, str] = {}
 
     def launch(self, request: LaunchRequest, *, again: bool = False) -> LaunchAnswer:
         assert not again
@@ -51,7 +53,7 @@ class Account:
         self.ended += instance_ids
 
     def _one(self) -> Instance:
-        return Instance("i-1", self.state, "127.0.0.9", "ami-1", "t3.small", NOW, reason="of a test")
+        return Instance("i-1", self.state, "127.0.0.9", "ami-1", "t3.small", NOW, tags=self.tags, reason="of a test")
 
 
 class Bench:
@@ -62,6 +64,8 @@ class Bench:
         self.time_s = 0.0
         self.failures: list[BaseException] = []
         self.transports: list[MemoryTransport] = []
+        self.host = MemoryHost({"sh": lambda _: self.exit_code})
+        self.exit_code = 0
         self.renting = Renting(
             PLACE,
             self.account,
@@ -83,7 +87,7 @@ class Bench:
     def _connect(self, host: HostAddress) -> MemoryTransport:
         if self.failures:
             raise self.failures.pop(0)
-        self.transports.append(MemoryHost({}).connect())
+        self.transports.append(self.host.connect())
         return self.transports[-1]
 
     def _sleep(self, pause_s: float) -> None:
@@ -178,3 +182,25 @@ def test_after_a_restart_only_an_answer_of_the_new_life_counts(bench: Bench) -> 
     assert again.transport is bench.transports[-1]
     assert len(bench.transports) == 4
     assert bench.account.ended == ["i-1"]
+
+
+def restarted(bench: Bench, left_s: float) -> Rented:
+    with bench.renting.rented("ami-1", instance_type="t3.small", purpose="x", lifetime_s=60) as rented:
+        bench.account.tags = {"rampart:expires-at": (NOW + timedelta(seconds=left_s)).isoformat()}
+        return bench.renting.reconnected(rented, has_restarted=lambda _: True)
+
+
+@pytest.mark.parametrize(("left_s", "minutes"), [(1800, "30"), (-5, "1")])
+def test_a_machine_that_restarted_is_given_its_end_again(bench: Bench, left_s: float, minutes: str) -> None:
+    restarted(bench, left_s)
+    (call,) = bench.host.calls
+    assert "shutdown -h" in call[2]
+    assert call[-1] == minutes
+
+
+def test_a_machine_that_would_not_end_by_itself_is_not_used(bench: Bench) -> None:
+    bench.exit_code = 1
+    with pytest.raises(CommandFailed, match="does not take its end"):
+        restarted(bench, 1800)
+    with pytest.raises(HostUnreachable):
+        bench.transports[-1].run(["sh"])

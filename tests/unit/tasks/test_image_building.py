@@ -29,9 +29,18 @@ from tasks import image_building
             " 20 min  testing  (longer than expected: the last build took 17 min)",
         ),
         (Progress(BuildState.AVAILABLE, "", 1200, left_s=0), 1020, " 20 min  available"),
+        (Progress(BuildState.TESTING, "", 20, left_s=39), 59, "   20 s  testing"),
+        (Progress(BuildState.TESTING, "", 80, left_s=0), 59, "   80 s  testing"),
     ],
 )
 def test_a_moment_is_told_with_its_time_its_step_and_what_is_left(
     progress: Progress, estimate_s: float | None, line: str
 ) -> None:
-    assert image_building.sentence(progress, estimate_s) == line
+    assert image_building.sentences(estimate_s, repeats=False)(progress) == line
+
+
+@pytest.mark.parametrize(("repeats", "times"), [(False, 1), (True, 3)])
+def test_that_it_takes_longer_is_told_once_unless_each_line_replaces_the_one_before(repeats: bool, times: int) -> None:
+    sentence = image_building.sentences(60, repeats=repeats)
+    lines = [sentence(Progress(BuildState.TESTING, "", elapsed_s, left_s=0)) for elapsed_s in (61, 62, 63)]
+    assert sum("longer than expected" in line for line in lines) == times
