@@ -26,10 +26,19 @@ def build(
     from clients.aws.session import session_for
     from tasks import image_building
 
+    refuse_beside_another(event)
     # what documents find in the event's bucket comes there by the same deployment
     outputs = image_building.declared(event, Pipelines(session_for(event)), local=local, config=config)
     with image_building.audience_of(event, estimate_s, every_line=every_line) as audience:
         return bake(event, outputs, audience)
+
+
+def refuse_beside_another(event: EventConfig) -> None:
+    """Raise ImageBuildUnderWay where an image of the event is being built over SSH already."""
+    from imagebuilder import bake as baking
+    from tasks import hosts
+
+    baking.refuse_beside_another(baking.Up(machine.instance, machine.role) for machine in hosts.machines(event))
 
 
 def bake(event: EventConfig, outputs: StackOutputs, audience: Audience | None = None) -> ImageReference:

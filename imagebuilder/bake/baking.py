@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from contracts.errors import AskedWrongly, CommandTimedOut, HostGone, HostUnreachable, RampartError
 from contracts.image import BAKE_TAG, EVENT_TAG, STATUS_TAG, BuildState, ImageReference, ImageStatus, MachineImage
-from imagebuilder.bake import cleaning, host_keys, making
+from imagebuilder.bake import beside, cleaning, host_keys, making
 from imagebuilder.bake.host_keys import HostKeys
 from imagebuilder.bake.order import MARGIN_S, Order
 from imagebuilder.bake.ports import Images, RunDocuments
@@ -179,4 +179,4 @@ class _Bake:
 
 def purpose_of(token: str) -> str:
     """How the names of a bake's machines begin, after the event's."""
-    return f"bake-{token}"
+    return f"{beside.PURPOSE}{token}"

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from contracts.errors import BadDocument, CloudError, CommandFailed, RampartError
@@ -172,19 +173,21 @@ class Execution:
         return None
 
     def _performed(self, step: Step, inputs: Value, attempt: Attempt) -> Outcome:
-        """Do the action, again after each restart it asks for."""
-        for _ in range(MOST_RESTARTS + 1):
-            if step.action == "ExecuteDocument":
-                outcome = self._run_document(inputs, attempt)
-            else:
-                outcome = actions.perform(step.action, inputs, attempt)
-            self._log(f"ExitCode {outcome.exit_code}")
-            if outcome.exit_code != actions.REBOOT_EXIT_CODE:
-                return outcome
+        """Do the action as often as it asks for a restart, and once more."""
+        perform = self._run_document if step.action == "ExecuteDocument" else partial(actions.perform, step.action)
+        restarts = 0
+        while (outcome := self._told(perform(inputs, attempt))).exit_code == actions.REBOOT_EXIT_CODE:
             self._log("The step asks for a restart of the instance and will be run again")
             self._log(actions.RESTARTING)
             self._machine.restart()
-        raise ActionFailed(f"it asked for a restart {MOST_RESTARTS + 1} times")
+            restarts += 1
+            if restarts > MOST_RESTARTS:
+                raise ActionFailed(f"it asked for a restart {restarts} times")
+        return outcome
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        self._log(f"ExitCode {outcome.exit_code}")
+        return outcome
 
     def _begun(self, step: Step) -> Attempt:
         limit = DEFAULT_TIMEOUT_S if step.timeout_s is None else step.timeout_s

@@ -70,7 +70,11 @@ def _set_encoding(shell: Shell, item: Mapping[str, Any]) -> Outcome:
 
 
 def _set_owner(shell: Shell, item: Mapping[str, Any], *, is_deep: bool) -> Outcome:
-    owner = f"{item['owner']}:{item['group']}" if "group" in item else str(item["owner"])
+    owner = str(item["owner"])
+    if "group" in item:
+        owner += f":{item['group']}"
+    elif not owner.isdigit():
+        owner += ":"  # the owner's own group; a bare number has none that is known
     deep = ["-R"] if is_deep else []
     return Outcome(shell.run("chown", *deep, "--", owner, str(item["path"])).exit_code)
 

@@ -9,7 +9,10 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Lines:
-    """Collects chunks and gives whole lines: long ones cut, undecodable bytes replaced, control characters dropped."""
+    """Collects chunks and gives whole lines, long ones in pieces.
+
+    Undecodable bytes are replaced, control characters dropped.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
@@ -17,10 +20,9 @@ class Lines:
     def feed(self, chunk: bytes) -> list[str]:
         """Take a chunk; give the lines that are whole now. A carriage return ends a line too."""
         *whole, self._rest = (self._rest + chunk).replace(b"\r", b"\n").split(b"\n")
-        while len(self._rest) > _LONGEST:
-            whole.append(self._rest[:_LONGEST])
-            self._rest = self._rest[_LONGEST:]
-        return [line for raw in whole if (line := _clean(raw))]
+        *begun, self._rest = _pieces(self._rest)
+        pieces = [piece for raw in whole for piece in _pieces(raw)] + begun
+        return [line for piece in pieces if (line := _clean(piece))]
 
     def end(self) -> list[str]:
         """Give the last line, which no newline ended."""
@@ -28,6 +30,9 @@ class Lines:
         return [last] if last else []
 
 
+def _pieces(raw: bytes) -> list[bytes]:
+    return [raw[start : start + _LONGEST] for start in range(0, len(raw), _LONGEST)] or [b""]
+
+
 def _clean(raw: bytes) -> str:
-    text = _CONTROL.sub("", raw[:_LONGEST].decode("utf-8", "replace")).rstrip()
-    return f"{text} [...]" if len(raw) > _LONGEST else text
+    return _CONTROL.sub("", raw.decode("utf-8", "replace")).rstrip()

@@ -58,12 +58,14 @@ def s3_upload(shell: Shell, item: Mapping[str, Any]) -> Outcome:
 
 
 def web_download(shell: Shell, item: Mapping[str, Any]) -> Outcome:
-    """Fetch a URL; a destination that ends with / is a folder. The checksum counts only beside its algorithm."""
+    """Fetch a URL; a destination that ends with / is a folder. Checksum and algorithm need each other."""
     source, destination = str(item["source"]), str(item["destination"])
     if destination.endswith("/"):
         destination += posixpath.basename(source.partition("?")[0])
     algorithm = str(item.get("algorithm", "")).lower().replace("-", "")
-    checksum = str(item.get("checksum", "")).lower() if algorithm else ""
+    checksum = str(item.get("checksum", "")).lower()
+    if (checksum == "") != (algorithm == ""):
+        raise ActionFailed("WebDownload compares a checksum only where both checksum and algorithm are given")
     flags = item.get("overwrite", True), is_set(item, "ignoreCertificateErrors")
     result = bash(shell, _FETCH, source, destination, *flags, checksum, algorithm)
     return Outcome(result.exit_code, {"destination": destination})
@@ -115,7 +117,13 @@ _FETCH = """set -eu
 if [ -e "$2" ] && [ "$3" = false ]; then echo "$2 is already there" >&2; exit 1; fi
 mkdir -p -- "$(dirname -- "$2")"
 insecure=; if [ "$4" = true ]; then insecure=--insecure; fi
-curl --fail --silent --show-error --location --max-redirs 10 $insecure --output "$2" -- "$1"
-[ -n "$5" ] || exit 0
-echo "$5  $2" | "${6}sum" --check --status || { echo "the checksum of $1 differs" >&2; exit 1; }
+fetched=$(mktemp -- "$2.XXXXXX")
+trap 'rm -f -- "$fetched"' EXIT
+curl --fail --silent --show-error --location --max-redirs 10 $insecure --output "$fetched" -- "$1"
+if [ -n "$5" ] && ! echo "$5  $fetched" | "${6}sum" --check --status; then
+  echo "the checksum of $1 differs" >&2
+  exit 1
+fi
+chmod "$(printf '%o' $((0666 & ~$(umask))))" "$fetched"
+mv -f -- "$fetched" "$2"
 """

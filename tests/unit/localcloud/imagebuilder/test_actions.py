@@ -233,7 +233,9 @@ def test_a_download_with_another_checksum_is_refused(bench: Bench, tmp_path: Pat
     right = hashlib.sha256(b"content").hexdigest()
     item = {"source": f"file://{tmp_path}/source", "destination": f"{tmp_path}/got", "algorithm": "SHA256"}
     assert do(bench, "WebDownload", {**item, "checksum": right}).exit_code == 0
+    (tmp_path / "got").write_text("old")
     assert do(bench, "WebDownload", {**item, "checksum": "0" * 64}).exit_code == 1
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"source": "content", "got": "old"}
 
 
 def test_downloads_into_a_folder_tell_where_they_went(bench: Bench, tmp_path: Path) -> None:

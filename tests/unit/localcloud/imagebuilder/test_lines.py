@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from localcloud.imagebuilder.lines import Lines
 
 
@@ -13,11 +15,11 @@ def test_lines_are_given_when_they_are_whole() -> None:
     assert lines.end() == []
 
 
-def test_a_long_line_is_cut() -> None:
-    lines = Lines()
-    cut = lines.feed(b"x" * 10_000 + b"\nshort\n")
-    assert all(len(line) <= 4_010 for line in cut)
-    assert cut[-1] == "short"
+@pytest.mark.parametrize("size", [10_003, 4_000, 999])
+def test_a_long_line_is_cut_into_pieces_however_it_comes(size: int) -> None:
+    lines, text = Lines(), b"x" * 10_000 + b"\nshort\n"
+    cut = [line for start in range(0, len(text), size) for line in lines.feed(text[start : start + size])]
+    assert [len(line) for line in cut] == [4000, 4000, 2000, 5]
 
 
 def test_a_stream_without_newlines_does_not_pile_up() -> None:
