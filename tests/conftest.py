@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +28,18 @@ settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
-def local_cloud() -> Iterator[LocalCloud]:
+def shared_models() -> Iterator[None]:
+    """Each of AWS's service models is read once per test process; else every boto3 session reads them anew."""
+    from botocore.loaders import JSONFileLoader
+
+    read = cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, file_path: read(file_path))
+        yield
+
+
+@pytest.fixture(scope="session")
+def local_cloud(shared_models: None) -> Iterator[LocalCloud]:
     """The strongest local cloud this machine can do; one per test process, empty of instances at the start only."""
     from localcloud import LocalCloud
 
