@@ -8,9 +8,20 @@ verb=$1
 root=${2%/}
 ROUNDS=3 # what runs beside us may write to a log between cleaning and looking
 
+mounted() { # mounted FOLDER: what lies in it and is, or leads to, another file system, which is a part of no image
+    while read -r _ point _; do
+        case $point in "$1"/*)
+            rest=${point#"$1"/}
+            echo "$1/${rest%%/*}"
+            ;;
+        esac
+    done </proc/self/mounts | sort -u
+}
+
 in_folder() { # in_folder FOLDER TEST...: what lies below it and passes, ended by NULs
     folder=$1
     shift
+    for other in $(mounted "$folder"); do set -- "$@" ! -path "$other"; done
     if [ -d "$folder" ] && [ -w "$folder" ]; then find "$folder" -xdev -mindepth 1 "$@" -print0; fi
 }
 
