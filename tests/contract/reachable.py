@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,6 +134,7 @@ def asyncssh_host(folder: Path) -> Iterator[SshHost]:
     thread = Thread(target=loop.run_forever, name="asyncssh-host")
     thread.start()
     connections: set[asyncssh.SSHServerConnection] = set()
+    serving: set[asyncio.Task[None] | None] = set()
 
     class Server(asyncssh.SSHServer):
         def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -153,7 +154,7 @@ def asyncssh_host(folder: Path) -> Iterator[SshHost]:
             0,
             server_host_keys=[asyncssh.import_private_key(private)],
             authorized_client_keys=asyncssh.import_authorized_keys(authorized),
-            process_factory=lambda process: _serve(process, folder),
+            process_factory=lambda process: _kept(_serve(process, folder), serving),
             encoding=None,
         )
 
@@ -186,6 +187,16 @@ def asyncssh_host(folder: Path) -> Iterator[SshHost]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _kept(work: Coroutine[None, None, None], kept: set[asyncio.Task[None] | None]) -> None:
+    """Serve to the end: asyncio itself holds tasks weakly, and a lost connection lets go of its own."""
+    task: asyncio.Task[None] | None = asyncio.current_task()
+    kept.add(task)
+    try:
+        await work
+    finally:
+        kept.discard(task)
 
 
 async def _serve(process: asyncssh.SSHServerProcess[bytes], home: Path) -> None:
