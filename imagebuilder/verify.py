@@ -69,7 +69,7 @@ def verify(
         user = host.submission_user(wanted.user)
         checks += [host.files(layout, wanted), host.environment(layout)]
         quick_test, tail = host.quick_test(layout, wanted, user)
-        checks += [quick_test, host.unprivileged(wanted)]
+        checks += [quick_test, host.unprivileged(user, wanted)]
         if has_nvidia_gpu(wanted.instance_type):
             checks += host.gpu(layout)
         checks += host.metadata(layout)
@@ -129,10 +129,10 @@ class _Host:
         lines = (result.stdout + result.stderr).decode("utf-8", "replace").splitlines()
         return ImageCheck("quick test", False, _last(result)), tuple(_clean(line) for line in lines[-_TAIL_LINES:])
 
-    def unprivileged(self, wanted: Wanted) -> ImageCheck:
+    def unprivileged(self, user: str, wanted: Wanted) -> ImageCheck:
         """A user for submissions who could become root would be none."""
         name = "submission user"
-        if self.submission_user(wanted.user) == wanted.user:
+        if user == wanted.user:
             return ImageCheck(name, True, f"none, submissions run as {wanted.user}")
         asked = ("sudo", "-n", "-u", SUBMISSION_USER, "sudo", "-n", "true")
         if self._run("id", "-u", SUBMISSION_USER).exit_code != 0:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contracts.errors import AskedWrongly
 from contracts.event import EventConfig
 from contracts.host_boot import HostKey
-from contracts.stack import StackOutputs
 from imagebuilder.renting import Place, Renting
+from runner.hosts import WayIn
 from tasks import gateway, stack
 
 
@@ -17,29 +16,30 @@ def like_hosts(event: EventConfig) -> Renting:
     """
     from clients.aws.ec2 import Ec2
     from clients.aws.session import session_for
+    from runner.workers.aws import launch_settings
 
-    outputs, worker = stack.outputs_of(event), event.worker
-    key_name = worker.key_name or (outputs.key_name if outputs else "")
-    named = worker.security_group
-    group = Ec2(session_for(event)).security_group_id(named) if named else outputs.security_group_id if outputs else ""
-    if not key_name or not group:
-        hint = f"deploy the stack: invoke up --event {event.name}, or set worker.key_name and worker.security_group"
-        raise AskedWrongly(f"how hosts of {event.name} are reached is not known", hint=hint)
-    place = Place(
-        event=event.name,
-        stack=outputs.stack if outputs else event.name,
-        user=worker.ami_user_name,
-        key_name=key_name,
-        group_ids=(group,),
-        subnet_ids=outputs.subnet_ids if outputs else (),
-        launch_template_id=outputs.launch_template_id if outputs else "",
-        boot_timeout_s=worker.boot_timeout_s,
+    outputs, named = stack.outputs_of(event), event.worker.security_group
+    group = Ec2(session_for(event)).security_group_id(named) if named else None
+    settings = launch_settings(
+        event, outputs=outputs, security_group_id=group, gateway_key=gateway.ensure_known(event, outputs)
     )
-    return _renting(event, outputs, place)
+    place = Place(
+        event=settings.event,
+        stack=settings.stack,
+        user=settings.user,
+        key_name=settings.key_name,
+        group_ids=(settings.security_group_id,),
+        subnet_ids=settings.subnet_ids,
+        launch_template_id=settings.launch_template_id,
+        boot_timeout_s=settings.boot_timeout_s,
+    )
+    return _renting(event, place, settings.way_in)
 
 
 def for_builds(event: EventConfig) -> Renting:
     """Machines that reach the network, as builds need it, and let SSH in as hosts do. Raises UnknownName."""
+    from runner.workers.aws import way_in
+
     outputs = stack.needed_outputs(event)
     place = Place(
         event=event.name,
@@ -51,18 +51,16 @@ def for_builds(event: EventConfig) -> Renting:
         launch_template_id=outputs.launch_template_id,
         boot_timeout_s=event.worker.boot_timeout_s,
     )
-    return _renting(event, outputs, place)
+    return _renting(event, place, way_in(event, outputs, gateway.ensure_known(event, outputs)))
 
 
-def _renting(event: EventConfig, outputs: StackOutputs | None, place: Place) -> Renting:
+def _renting(event: EventConfig, place: Place, way: WayIn) -> Renting:
     from clients.aws.ec2 import Ec2
     from clients.aws.session import session_for
     from clients.keys import check_key_file, new_host_key
     from runner.app import dialler
-    from runner.workers.aws import way_in
 
     check_key_file(event.key_path)
-    way = way_in(event, outputs, gateway.ensure_known(event, outputs))
     return Renting(
         place,
         Ec2(session_for(event)),

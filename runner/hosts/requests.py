@@ -7,12 +7,10 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from contracts.host_boot import HostKey, render_user_data
+from contracts.host_boot import MARGIN_S, HostKey, render_user_data
 from contracts.instance import LAUNCH_TAG, LaunchRequest, Pool
 from contracts.work import Claimed
 from runner.hosts.settings import LaunchSettings
-
-_MARGIN_S = 900.0  # for pushing and pulling, beyond boot and run, before a host ends itself
 
 
 def launch_request(
@@ -26,7 +24,7 @@ def launch_request(
     now: datetime,
 ) -> LaunchRequest:
     """Ask for one host for each run. The token follows from runs and parameters: EC2 refuses it with others."""
-    lifetime_s = settings.boot_timeout_s + max(one.work.timeout_s for one in runs) + _MARGIN_S
+    lifetime_s = settings.boot_timeout_s + max(one.work.timeout_s for one in runs) + MARGIN_S
     request = LaunchRequest(
         image_id=image_id,
         client_token="",
