@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from contracts.redaction import BY_LOOK
+from runner.stages import log_text
 from tasks import typed
-
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _NARROW = 80
 _LONG_WORD = 24  # a path, say; such may be broken up
@@ -31,10 +30,11 @@ _log = logging.getLogger(__name__)
 Row = Sequence[object]
 
 
-class _Progress:
-    """Where progress goes in this process."""
+class _Process:
+    """Where progress goes in this process, and what none of its output may tell."""
 
     is_logged = False
+    redactor = BY_LOOK
 
 
 def out() -> Console:
@@ -47,20 +47,35 @@ def err() -> Console:
     return Console(file=sys.stderr, highlight=False, soft_wrap=True)
 
 
+def hide(secrets: Iterable[str]) -> None:
+    """From now on show none of these; a secret of one event is none of another's business either."""
+    _Process.redactor = _Process.redactor.knowing(secrets)
+
+
+def redacted(text: str) -> str:
+    """Take out the secrets that are known by now."""
+    return _Process.redactor(text)
+
+
 def cleaned(text: object) -> str:
-    """Take out control and escape sequences: names and messages may come from a stranger's submission."""
-    return _CONTROL.sub("", str(text)).replace("\t", " ")
+    """Take out what a terminal would obey, and secrets: names and messages may come from a stranger's submission."""
+    return redacted(log_text.plain(str(text).replace("\r", ""))).replace("\t", " ")
 
 
 def say_in_log() -> None:
     """From now on send progress to the log instead of the terminal, for machines that read standard error."""
     _log.setLevel(logging.INFO)
-    _Progress.is_logged = True
+    _Process.is_logged = True
+
+
+def is_said_in_log() -> bool:
+    """Whether progress goes to the log."""
+    return _Process.is_logged
 
 
 def say(text: str, style: str = "") -> None:
     """One line of progress."""
-    if _Progress.is_logged:
+    if _Process.is_logged:
         _log.log(_LEVELS.get(style, logging.INFO), "%s", cleaned(text).strip(), extra={"action": "told"})
         return
     err().print(Text(cleaned(text), style=style))
@@ -89,24 +104,25 @@ def progress(title: str, *, total: float | None = None) -> Iterator[Callable[[st
         return
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[now]}"),
+        TextColumn("{task.fields[now]}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        row = bar.add_task(title, total=total, now="")
-        yield lambda text, done: bar.update(row, completed=done, now=escape(cleaned(text)))
+        row = bar.add_task(cleaned(title), total=total, now="")
+        yield lambda text, done: bar.update(row, completed=done, now=cleaned(text))
 
 
 def confirmed(question: str) -> bool:
     """Ask on the terminal; without one the answer is no."""
     if not sys.stdin.isatty():
         return False
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    return input(f"{cleaned(question)} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Row], *, empty: str = "nothing yet") -> None:
     """A table on a terminal, or a list where that is too narrow for one; aligned plain columns elsewhere."""
+    title, columns = cleaned(title), [cleaned(column) for column in columns]
     cells = [[_cell(value) for value in row] for row in rows]
     console = out()
     if not cells:
@@ -121,7 +137,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Row], *, empty: str
 
 def data(value: Any) -> None:
     """JSON to stdout."""
-    print(json_format.dumps(value, indent=2, default=_jsonable, sort_keys=False))
+    plain = json_format.loads(json_format.dumps(value, default=_jsonable))
+    print(json_format.dumps(_without_secrets(plain), indent=2))
 
 
 def rows_as_json(rows: Sequence[Any]) -> None:
@@ -162,7 +179,7 @@ def _rich_table(title: str, columns: Sequence[str], cells: Sequence[Sequence[str
     made = Table(title=Text(title), title_justify="left", title_style="bold", header_style="bold")
     for number, column in enumerate(columns):
         numeric = all(re.fullmatch(r"-|[-+]?[\d.]+(e[-+]?\d+)?( s| min)?", row[number]) for row in cells)
-        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        made.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         made.add_row(*(Text(cell) for cell in row))
     return made
@@ -201,6 +218,18 @@ def _plain_table(title: str, columns: Sequence[str], cells: Sequence[Sequence[st
     result(title)
     for line in lines:
         result("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _without_secrets(value: Any) -> Any:
+    match value:
+        case str():
+            return redacted(value)
+        case list():
+            return [_without_secrets(item) for item in value]
+        case dict():
+            return {name: _without_secrets(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def _jsonable(value: object) -> object:

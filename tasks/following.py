@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from contracts.errors import CommandFailed, HostUnreachable
 from contracts.event import EventConfig
+from contracts.event_secrets import secrets_of
+from contracts.redaction import Redactor
 from contracts.work import Launched
 from runner.app import connect_to, open_catalogue
 from runner.store import Catalogue, SubmissionRow
@@ -27,7 +30,7 @@ def follow(event: EventConfig, *, team: str, name: str) -> None:
     shown, is_whole = 0, False
     value = catalogue.last_value(row.submission_id)
     if is_running(row) and isinstance(value, Launched):
-        shown, is_whole = _show_live(event, catalogue, row, LiveLog(value))
+        shown, is_whole = _show_live(event, catalogue, row, LiveLog(value, Redactor(secrets_of(event, os.environ))))
     row = _ended(event, catalogue, row)
     if not is_whole and row.ended_at is not None:
         for line in submissions.stored_log(event, row)[shown:]:

@@ -5,45 +5,54 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from contracts.errors import TransferRefused
+from contracts.redaction import BY_LOOK
 from contracts.work import Finished, Pulled
 from runner import commands
 from runner.ports import Transport
-from runner.stages import log_text, tar_reader
+from runner.stages import log_files, log_text, tar_reader
 from runner.stages.tar_reader import Limits
 
 _SYNCS_AT_A_TIME = 16
 
 
-def pull(finished: Finished, transport: Transport, limits: Limits | None = None) -> Pulled:
-    """Bring the log to `logs_dir/<key>/log` and `training_output` to `predictions_dir/<key>/`.
+def pull(
+    finished: Finished,
+    transport: Transport,
+    limits: Limits | None = None,
+    *,
+    redact: Callable[[str], str] = BY_LOOK,
+) -> Pulled:
+    """Bring the log to where it is kept and `training_output` to `predictions_dir/<key>/`.
 
     Each appears whole or not at all, and replaces an earlier attempt's. Where the output breaks a limit the log is
-    placed all the same and TransferRefused is raised.
+    placed all the same, the earlier output stays, and TransferRefused is raised.
     """
     pushed = finished.launched.pushed
     work = pushed.provisioned.claimed.work
     output = commands.output_folder(work)
     with _fresh_folder(work.predictions_dir, work.submission_key) as folder:
+        received = folder / "received"  # what a stranger names has a folder for itself
+        received.mkdir(mode=0o700)
         refused = None
         try:
             with transport.receive(commands.pack(pushed.job_dir, output)) as chunks:
-                tar_reader.unpack(chunks, folder, limits or Limits())
+                tar_reader.unpack(chunks, received, limits or Limits())
         except TransferRefused as error:
             refused = error
-        log_path = _place_log(folder / "log", work.logs_dir / work.submission_key)
+        log_path = log_files.place(log_text.read(received / "log"), work, redact)
         if refused is not None:
             raise refused
         output_dir = work.predictions_dir / work.submission_key
-        if not (folder / output).is_dir():
+        if not (received / output).is_dir():
             return Pulled(finished, log_path, None)
-        _sync_all(folder / output)
-        _replace(folder / output, output_dir, folder / "replaced")
+        _sync_all(received / output)
+        _replace(received / output, output_dir, folder / "replaced")
     _sync(work.predictions_dir)
     return Pulled(finished, log_path, output_dir)
 
@@ -59,28 +68,16 @@ def _fresh_folder(beside: Path, key: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _place_log(raw: Path, folder: Path) -> Path:
-    """Write the cleaned log; a run without one gets an empty log."""
-    data = raw.read_bytes() if raw.is_file() else b""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(prefix=".log.", dir=folder)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(log_text.clean(data))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).chmod(0o644)
-        return Path(draft).replace(folder / "log")
-    finally:
-        with suppress(FileNotFoundError):
-            Path(draft).unlink()
-
-
 def _replace(source: Path, target: Path, aside: Path) -> None:
-    """Put a folder in the place of another."""
+    """Put a folder in the place of another, which comes back where that fails."""
     with suppress(FileNotFoundError):
         target.rename(aside)
-    source.rename(target)
+    try:
+        source.rename(target)
+    except OSError:
+        with suppress(FileNotFoundError):
+            aside.rename(target)
+        raise
 
 
 def _sync_all(folder: Path) -> None:

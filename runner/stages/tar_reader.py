@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tarfile
@@ -12,13 +13,18 @@ from pathlib import Path
 from contracts.errors import TransferRefused
 
 _BLOCK = tarfile.BLOCKSIZE
+_UNNAMEABLE = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})  # names this file system does not take
+_SHOWN = 80
 _HEADER_LIKE = {tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE}
 _FILES = {tarfile.REGTYPE, tarfile.AREGTYPE}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is accepted from a host; beyond it the whole transfer is refused."""
+    """What is accepted from a host; beyond it the whole transfer is refused.
+
+    `members` bounds the headers read as well as the files and folders made.
+    """
 
     members: int = 10_000
     file_bytes: int = 1024**3
@@ -44,16 +50,17 @@ def unpack(chunks: Iterable[bytes], folder: Path, limits: Limits) -> None:
             if header.size > limits.extension_bytes:
                 raise TransferRefused("the host sent an archive with an overlong header")
             extension = b"".join(reader.content(header.size))
-            name = _extended_name(header.type, extension) or name
+            extended = _extended_name(header.type, extension)
+            name = name if extended is None else extended
             continue
-        member = name or header.name
+        member = name if name is not None else header.name
         name = None
         if header.type == tarfile.DIRTYPE:
             taken.directory(member)
         elif header.type in _FILES:
             taken.file(member, header.size, reader)
         else:
-            raise TransferRefused(f"the host sent {member!r}, which is neither a regular file nor a folder")
+            raise TransferRefused(f"the host sent {_shown(member)}, which is neither a regular file nor a folder")
     reader.drain(_BLOCK * 64)
 
 
@@ -101,6 +108,7 @@ class _Taken:
         self._headers = 0
         self._members = 0
         self._total_bytes = 0
+        self._made = 0
 
     def count(self) -> None:
         """Count one header, of whatever kind."""
@@ -120,11 +128,14 @@ class _Taken:
         if not parts:
             raise TransferRefused("the host sent a file without a name")
         self._make(parts[:-1])
+        self._count_made()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             descriptor = os.open(self._folder.joinpath(*parts), flags, 0o600)
         except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
-            raise TransferRefused(f"the host sent {name!r} twice") from error
+            raise TransferRefused(f"the host sent {_shown(name)} twice") from error
+        except OSError as error:
+            raise _refused(name, error) from error
         with os.fdopen(descriptor, "wb") as file:
             for piece in reader.content(size):
                 file.write(piece)
@@ -135,7 +146,8 @@ class _Taken:
         if self._members > self._limits.members:
             raise TransferRefused(f"the host sent more than {self._limits.members} files")
         if size > self._limits.file_bytes:
-            raise TransferRefused(f"the host sent {name!r} of {size} bytes; {self._limits.file_bytes} are accepted")
+            limit = f"{self._limits.file_bytes} are accepted"
+            raise TransferRefused(f"the host sent {_shown(name)} of {size} bytes; {limit}")
         if self._total_bytes > self._limits.total_bytes:
             raise TransferRefused(f"the host sent more than {self._limits.total_bytes} bytes")
         return _safe_parts(name, self._limits)
@@ -148,7 +160,17 @@ class _Taken:
                 path.mkdir(mode=0o700)
             except FileExistsError as error:
                 if not stat.S_ISDIR(path.lstat().st_mode):
-                    raise TransferRefused(f"the host sent {part!r} as a file and as a folder") from error
+                    raise TransferRefused(f"the host sent {_shown(part)} as a file and as a folder") from error
+            except OSError as error:
+                raise _refused(part, error) from error
+            else:
+                self._count_made()
+
+    def _count_made(self) -> None:
+        """Count what takes an inode; a path makes folders that have no header of their own."""
+        self._made += 1
+        if self._made > self._limits.members:
+            raise TransferRefused(f"the host sent more than {self._limits.members} files")
 
 
 def _next_header(reader: _Reader) -> tarfile.TarInfo | None:
@@ -185,7 +207,7 @@ def _pax_keywords(data: bytes) -> dict[str, str]:
         length_text, blank, _ = data.partition(b" ")
         length = int(length_text)
         record = data[len(length_text) + 1 : length]
-        if not blank or length > len(data) or not record.endswith(b"\n"):
+        if not blank or not 0 < length <= len(data) or not record.endswith(b"\n"):
             raise ValueError("a pax record of the wrong length")
         keyword, _, value = record[:-1].decode("utf-8").partition("=")
         keywords[keyword] = value
@@ -195,10 +217,20 @@ def _pax_keywords(data: bytes) -> dict[str, str]:
 
 def _safe_parts(name: str, limits: Limits) -> list[str]:
     if name.startswith("/") or "\\" in name or not name.isprintable():
-        raise TransferRefused(f"the host sent the path {name!r}")
+        raise TransferRefused(f"the host sent the path {_shown(name)}")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or len(parts) > limits.depth:
-        raise TransferRefused(f"the host sent the path {name!r}")
+        raise TransferRefused(f"the host sent the path {_shown(name)}")
     if any(len(part.encode("utf-8")) > limits.name_bytes for part in parts):
         raise TransferRefused("the host sent an overlong file name")
     return parts
+
+
+def _refused(name: str, error: OSError) -> Exception:
+    """A name that cannot be written is the host's fault, all else this machine's."""
+    return TransferRefused(f"the host sent the path {_shown(name)}") if error.errno in _UNNAMEABLE else error
+
+
+def _shown(name: str) -> str:
+    """A stranger's name for a message."""
+    return repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}..."

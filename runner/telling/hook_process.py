@@ -15,15 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from contracts.event_secrets import is_secret_name
 from runner.clip import clipped
 from runner.interruption import Interruption
 from runner.stages import log_text
 
 _log = logging.getLogger(__name__)
 _SHELL_SYNTAX = re.compile(r"[;&|<>$`(){}*?~#\n]")
-_SECRET_NAME = re.compile(
-    r"^(AWS|PULUMI)_|PASSW|SECRET|TOKEN|CREDENTIAL|API_?KEY|PRIVATE_?KEY|DATABASE_URL", re.IGNORECASE
-)
+_OF_THE_CLOUD = ("AWS_", "PULUMI_")  # which account it is, is not a hook's business either
 _OUTPUT_BYTES = 8192
 
 
@@ -37,7 +36,8 @@ def without_secrets(environ: Mapping[str, str], secrets: Collection[str]) -> dic
     return {
         name: value
         for name, value in environ.items()
-        if not _SECRET_NAME.search(name) and not any(value == secret or f":{secret}@" in value for secret in secrets)
+        if not (is_secret_name(name) or name.upper().startswith(_OF_THE_CLOUD))
+        and not any(value == secret or f":{secret}@" in value for secret in secrets)
     }
 
 

@@ -10,14 +10,15 @@ from functools import partial
 from types import TracebackType
 
 from contracts.event import EventConfig
+from contracts.event_secrets import secrets_of
 from contracts.work import Failed, Scored, Work
 from runner.clip import clipped
 from runner.interruption import Interruption
+from runner.judging.wording import sentence_for_team
 from runner.progress import Progress, RunEnded, Stage, StageStarted
 from runner.stages import log_text
 from runner.store.messages import state_of
 from runner.telling import hook_process
-from runner.telling.secrets import secrets_of
 
 _log = logging.getLogger(__name__)
 LIMIT_S = 600.0
@@ -42,7 +43,7 @@ class Hooks:
     ) -> None:
         self._event = event
         self._hooks = event.worker.hooks
-        self._environ = hook_process.without_secrets(environ, secrets_of(event))
+        self._environ = hook_process.without_secrets(environ, secrets_of(event, environ))
         self._limit_s = limit_s
         self._drain_s = drain_s
         self._given_up = Interruption()
@@ -170,10 +171,11 @@ def _success(scored: Scored) -> dict[str, str]:
 
 
 def _failure(failed: Failed) -> dict[str, str]:
-    message = clipped(log_text.clean(failed.message.encode("utf-8", "replace")), head=2000, tail=1000)
+    """A hook may well tell the team, so it learns what the team may know."""
+    message = sentence_for_team(failed).encode("utf-8", "replace").decode("utf-8")
     return {
         "RAMPART_STATE": state_of(failed).value,
         "RAMPART_BLAME": failed.blame.value,
         "RAMPART_CAUSE": failed.cause.value,
-        "RAMPART_MESSAGE": message,
+        "RAMPART_MESSAGE": clipped(log_text.plain(message), head=2000, tail=1000),
     }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
 
+from contracts.redaction import BY_LOOK
 from contracts.work import Failed, Scored, Work
 from runner.progress import Progress, RunEnded, StageStarted
 
@@ -20,16 +21,12 @@ FIELDS = (
 
 
 class JsonLines(logging.Handler):
-    """Writes each record as one line of JSON; what was told to be a secret is masked."""
+    """Writes each record as one line of JSON; `redact` takes the secrets out of all that is text in it."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, redact: Callable[[str], str] = BY_LOOK) -> None:
         super().__init__()
         self._stream = stream
-        self._secrets: tuple[str, ...] = ()
-
-    def mask(self, secrets: Collection[str]) -> None:
-        """Never write any of these."""
-        self._secrets += tuple(secret for secret in secrets if secret)
+        self._redact = redact
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
@@ -45,23 +42,19 @@ class JsonLines(logging.Handler):
         fields: dict[str, object] = {
             "time": at.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "message": self._masked(record.getMessage()),
+            "message": record.getMessage(),
             "logger": record.name,
         }
         fields |= {name: getattr(record, name) for name in FIELDS if getattr(record, name, "") != ""}
         if record.exc_info:
-            fields["traceback"] = self._masked(logging.Formatter().formatException(record.exc_info))
-        return json.dumps(fields, default=str)
-
-    def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+            fields["traceback"] = logging.Formatter().formatException(record.exc_info)
+        told = {name: self._redact(value) if isinstance(value, str) else value for name, value in fields.items()}
+        return json.dumps(told, default=lambda value: self._redact(str(value)))
 
 
-def start(stream: TextIO) -> JsonLines:
+def start(stream: TextIO, redact: Callable[[str], str]) -> JsonLines:
     """Send every record of this process to `stream`: our own from INFO on, other libraries' warnings."""
-    handler = JsonLines(stream)
+    handler = JsonLines(stream, redact)
     logging.getLogger().addHandler(handler)
     for name in _OURS:
         logging.getLogger(name).setLevel(logging.INFO)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from contracts.errors import RampartError
 from contracts.work import Failed, Scored
-from runner.progress import CloudAsked, LeasesRenewed, Progress, RunEnded
+from runner.progress import CloudAsked, LeasesRenewed, Progress, RunEnded, SecurityEvent
 from runner.store import EventCounts
 
 _log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ _HELP = {
     "rampart_stages_total": ("counter", "stages runs of this process went through"),
     "rampart_lease_renewals_total": ("counter", "times this process renewed its leases, or could not"),
     "rampart_aws_calls_total": ("counter", "EC2 calls of this process, by the code they were refused with"),
+    "rampart_security_events_total": ("counter", "what this process saw that may be an attack, by kind"),
 }
 
 
@@ -58,6 +59,8 @@ class Metrics:
                 case CloudAsked(event, action, code):
                     labels = (("event", event), ("action", action), ("code", code))
                     self._totals["rampart_aws_calls_total", labels] += 1
+                case SecurityEvent(event, kind):
+                    self._totals["rampart_security_events_total", (("event", event), ("kind", kind))] += 1
 
     def text(self) -> str:
         """All figures in Prometheus' text format."""

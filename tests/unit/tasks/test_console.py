@@ -19,11 +19,12 @@ Printed = pytest.CaptureFixture[str]
     ("text", "shown"),
     [
         ("\x1b[31mred\x1b[0m", "red"),
-        ("\x1b]0;title\x07rest", "]0;titlerest"),
-        ("a\rb\x00c\x7fd\x9be", "abcde"),
+        ("\x1b]0;title\x07rest", "rest"),
+        ("a\rb\x00c\x7fd\x9b1me", "abcde"),
         ("tab\tbed", "tab bed"),
         ("Zoë [bold]π[/bold]", "Zoë [bold]π[/bold]"),
         ("two\nlines", "two\nlines"),
+        ("fdp.\u202egnp\u200b.exe", "fdp.gnp.exe"),
     ],
 )
 def test_control_sequences_never_reach_the_terminal(text: str, shown: str) -> None:
@@ -106,6 +107,47 @@ def test_a_long_line_is_never_broken_up_without_a_terminal(
     monkeypatch.setenv("COLUMNS", columns)
     console.result("word " * 50)
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+HOSTILE = "[red]x[/red] [link=http://evil.example]y[/link] [/] [@click=boom]z"
+
+
+def test_what_looks_like_markup_is_printed_as_it_is(capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
+    console.result(HOSTILE)
+    console.say(HOSTILE, style="red")
+    console.table(HOSTILE, (HOSTILE,), [(HOSTILE,)])
+    printed = capsys.readouterr()
+    assert printed.out.count(HOSTILE) == 4
+    assert printed.err == f"{HOSTILE}\n"
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, color_system=None, width=200)
+    monkeypatch.setattr(console, "out", lambda: terminal)
+    monkeypatch.setattr(console, "err", lambda: terminal)
+    console.table(HOSTILE, (HOSTILE,), [(HOSTILE,)])
+    console.result(HOSTILE)
+    with console.progress(HOSTILE) as show:
+        show(HOSTILE, None)
+    assert shown.getvalue().count(HOSTILE) >= 5
+    assert "\x1b]8" not in shown.getvalue()
+
+
+def test_titles_and_columns_are_cleaned_too(capsys: Printed) -> None:
+    console.table("a\x1b[2Jb", ("c\x1b]0;t\x07d",), [("e",)])
+    assert capsys.readouterr().out.splitlines() == ["ab", "  cd", "  e"]
+
+
+def test_a_secret_reaches_neither_terminal_nor_json(capsys: Printed) -> None:
+    console.hide(["hunter22"])
+    console.hide(["another-one"])
+    console.result("hunter22, another-one, hunter\u200b22")
+    console.say("postgresql://me:elsewhere@db/x")
+    console.table("hunter22", ("name",), [("hunter22",)])
+    console.data({"rows": [{"reason": "hunter22", "score": 0.5, "host": None}], "at": Path("/hunter22")})
+    printed = capsys.readouterr()
+    assert printed.err == "postgresql://me:***@db/x\n"
+    assert printed.out.splitlines()[:4] == ["***, ***, ***", "***", "  name", "  ***"]
+    shown = {"rows": [{"reason": "***", "score": 0.5, "host": None}], "at": "/***"}
+    assert json.loads("".join(printed.out.splitlines()[4:])) == shown
 
 
 def test_progress_goes_to_stderr_so_that_results_can_be_piped(capsys: Printed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import stat
 import tarfile
@@ -94,6 +95,14 @@ HOSTILE = {
     "a size only pax believes": [member("x", b"1", pax_headers={"size": "99999999999"})],
     "a sparse file": [member("x", b"1", pax_headers={"GNU.sparse.major": "1", "GNU.sparse.realsize": "9999999"})],
     "a global header": [member("x", b"1", type=tarfile.XGLTYPE)],
+    "a path of the header's that climbs": [member("x", b"1", pax_headers={"path": "../x"})],
+    "a path of the header's that is absolute": [member("x", b"1", pax_headers={"path": "/tmp/x"})],
+    "a path of the header's that is empty": [member("x", b"1", pax_headers={"path": ""})],
+    "a path of the header's with a NUL": [member("x", b"1", pax_headers={"path": "a\0b"})],
+    "a long name that climbs": [member("a/" * 60 + "../" * 62 + "x", b"1")],
+    "a name that reads backwards": [member("x\u202ecsv", b"1")],
+    "many folders that have no header": [member(f"a{i}/b/c/d", b"1") for i in range(6)],
+    "a folder twice where it is a link's": [member("d", type=tarfile.DIRTYPE), member("d", type=tarfile.SYMTYPE)],
 }
 
 
@@ -105,6 +114,95 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, case: str) -> None:
     with pytest.raises(TransferRefused):
         unpack(pieces(archive(*HOSTILE[case], form=form)), folder, SMALL)
     _assert_nothing_but_regular_files(tmp_path, folder)
+
+
+def mend_checksums(raw: bytearray) -> None:
+    for start in range(0, len(raw) - 511, 512):
+        block = raw[start : start + 512]
+        if any(block):
+            block[148:156] = b" " * 8
+            raw[start + 148 : start + 156] = b"%06o\0 " % sum(block)
+
+
+def block(kind: bytes, *, name: bytes = b"x", size: bytes = b"00000000000\0") -> bytes:
+    """One header with these very bytes in it, its checksum right."""
+    raw = bytearray(tarfile.TarInfo("x").tobuf(tarfile.USTAR_FORMAT))
+    raw[:100] = name.ljust(100, b"\0")
+    raw[124:136], raw[156:157] = size, kind
+    mend_checksums(raw)
+    return bytes(raw)
+
+
+def after(extension: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """A file of one byte behind a header that has such content."""
+    padding = bytes(-len(extension) % 512)
+    size = b"%011o\0" % len(extension)
+    return block(kind, size=size) + extension + padding + archive(member("x", b"1"))
+
+
+RAW = {
+    "an unknown type": block(b"Z"),
+    "a sparse file of GNU's": block(b"S"),
+    "a part of another volume": block(b"M"),
+    "a long link name": after(b"/etc/passwd\0", b"K"),
+    "a header of Solaris's": after(b"18 path=/etc/pass\n", b"X"),
+    "a negative size": block(b"0", size=b"\xff" * 12),
+    "a size beyond all bounds": block(b"0", size=b"\x80" + b"\xff" * 11),
+    "a size that is no number": block(b"0", size=b"99999999999\0"),
+    "a header of a negative size": block(tarfile.XHDTYPE, size=b"\xff" * 12),
+    "a folder with content": block(b"5", size=b"00000001000\0") + bytes(512),
+    "an old folder with content": block(b"\0", name=b"x/", size=b"00000001000\0") + bytes(512),
+    "a name that is no text": block(b"0", name=b"\xff\xfe"),
+    "a wrong checksum": archive(member("x", b"1"))[:148] + b"0000000\0" + bytes(2000),
+    "a compressed archive": gzip.compress(archive(member("x", b"1"))).ljust(1024, b"\0"),
+    "a record of a negative length": after(b"-9 a=b\n9 path=y\n"),
+    "a record of no length": after(b"0 path=y\n"),
+    "a record longer than its header": after(b"99 path=y\n"),
+    "a record without a length": after(b"path=y\n"),
+    "a record of a length beyond all bounds": after(b"9" * 5000 + b" path=y\n"),
+    "a record that is no text": after(b"11 path=\xff\xfe\n"),
+    "a size the header lies about": after(b"20 size=99999999999\n"),
+}
+
+
+@pytest.mark.parametrize("case", RAW)
+def test_an_archive_that_no_packer_writes_is_refused(tmp_path: Path, case: str) -> None:
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    with pytest.raises(TransferRefused):
+        unpack(pieces(RAW[case]), folder, SMALL)
+    _assert_nothing_but_regular_files(tmp_path, folder)
+
+
+def test_of_two_archives_in_one_the_second_is_not_unpacked(tmp_path: Path) -> None:
+    unpack([archive(member("x", b"1")) + archive(member("y", b"2"))], tmp_path, SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_hundred_thousand_members_are_not_even_read(tmp_path: Path) -> None:
+    sent = 0
+
+    def headers() -> Iterator[bytes]:
+        nonlocal sent
+        for sent in range(100_000):
+            yield block(b"5", name=b"d%d" % sent)
+
+    with pytest.raises(TransferRefused, match="more than 20"):
+        unpack(headers(), tmp_path, SMALL)
+    assert sent == 20
+
+
+def test_a_name_this_file_system_does_not_take_is_refused(tmp_path: Path) -> None:
+    longest = Limits(depth=10_000, name_bytes=10_000)
+    for name in ("a" * 300, "/".join(["a" * 200] * 30)):
+        with pytest.raises(TransferRefused):
+            unpack([archive(member(name, b"1"))], tmp_path, longest)
+
+
+def test_a_refusal_repeats_no_more_of_a_name_than_a_line_holds(tmp_path: Path) -> None:
+    with pytest.raises(TransferRefused) as refused:
+        unpack([archive(member("../" + "a" * 5000, b"1"))], tmp_path, SMALL)
+    assert len(str(refused.value)) < 150
 
 
 def test_a_file_through_a_planted_link_is_refused(tmp_path: Path) -> None:
@@ -154,6 +252,41 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, end: int) -> None:
         unpack(pieces(data[:end]), tmp_path, SMALL)
 
 
+NAMES = st.one_of(
+    st.sampled_from(
+        ["a", "a/b", "a/b/c", ".", "..", "../x", "/x", "a/../../x", "a//b", "./a", "a/", "", "a\\b", "C:x"]
+    ),
+    st.text(max_size=8),
+)
+KINDS = st.sampled_from([bytes([number]) for number in range(256)]) | st.sampled_from([*b"01234567LKxgSMDVNX"]).map(
+    lambda number: bytes([number])
+)
+
+
+@st.composite
+def members(draw: st.DrawFn) -> bytes:
+    """A member of any type with any of the names, whose size is said rightly or not."""
+    info = tarfile.TarInfo(draw(NAMES).replace("\0", ""))
+    content = draw(st.binary(max_size=700))
+    info.size = draw(st.sampled_from([len(content), len(content), 0, 1, 512, 10_001, 2**40]))
+    info.linkname = draw(st.sampled_from(["", "a", "..", "/etc/passwd"]))
+    raw = bytearray(info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape"))
+    raw[-512 + 156 : -512 + 157] = draw(KINDS)
+    mend_checksums(raw)
+    return bytes(raw) + content.ljust(-(-len(content) // 512) * 512, b"\0")
+
+
+@settings(max_examples=150)
+@given(drawn=st.lists(members(), max_size=8), size=st.integers(1, 3000))
+def test_whatever_members_come_nothing_is_written_outside(drawn: list[bytes], size: int) -> None:
+    with TemporaryDirectory() as top:
+        folder = Path(top) / "inside"
+        folder.mkdir()
+        with suppress(TransferRefused):
+            unpack(pieces(b"".join(drawn) + bytes(1024), size), folder, SMALL)
+        _assert_nothing_but_regular_files(Path(top), folder)
+
+
 @settings(max_examples=150)
 @given(data=st.data())
 def test_whatever_bytes_come_nothing_is_written_outside(data: st.DataObject) -> None:
@@ -166,7 +299,7 @@ def test_whatever_bytes_come_nothing_is_written_outside(data: st.DataObject) -> 
             if raw:
                 raw[data.draw(st.integers(0, min(len(raw), 1100) - 1))] = data.draw(st.integers(0, 255))
         if data.draw(st.booleans()):
-            _mend_checksums(raw)
+            mend_checksums(raw)
         with suppress(TransferRefused):
             unpack(pieces(bytes(raw), data.draw(st.integers(1, 3000))), folder, SMALL)
         _assert_nothing_but_regular_files(Path(top), folder)
@@ -177,20 +310,18 @@ _CORPUS = [
     archive(member("a/b", b"12345"), member("c", b"6" * 600)),
     archive(member("a/b", b"12345", pax_headers={"comment": "x" * 50}), form=tarfile.PAX_FORMAT),
     archive(member("n" * 150, b"12345")),
-    *(archive(*members) for members in HOSTILE.values() if len(members) < 3),
+    *(archive(*held) for held in HOSTILE.values() if len(held) < 3),
+    *RAW.values(),
 ]
 
 
-def _mend_checksums(raw: bytearray) -> None:
-    for start in range(0, len(raw) - 511, 512):
-        block = raw[start : start + 512]
-        if any(block):
-            block[148:156] = b" " * 8
-            raw[start + 148 : start + 156] = b"%06o\0 " % sum(block)
-
-
 def _assert_nothing_but_regular_files(top: Path, folder: Path) -> None:
+    """Nor more of them, or larger ones, than the limits allow."""
     assert list(top.iterdir()) == [folder]
-    for path in folder.rglob("*"):
-        mode = path.lstat().st_mode
-        assert stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+    found = [path.lstat() for path in folder.rglob("*")]
+    assert all(stat.S_ISREG(each.st_mode) or stat.S_ISDIR(each.st_mode) for each in found)
+    sizes = [each.st_size for each in found if stat.S_ISREG(each.st_mode)]
+    assert len(found) <= SMALL.members + 1  # the folder that was one too many is there
+    assert max(sizes, default=0) <= SMALL.file_bytes
+    assert sum(sizes) <= SMALL.total_bytes
+    assert all(each.st_nlink == 1 for each in found if stat.S_ISREG(each.st_mode))

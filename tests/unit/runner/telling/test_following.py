@@ -9,6 +9,7 @@ import pytest
 
 from clients.memory import Call, MemoryHost
 from contracts.errors import HostUnreachable
+from contracts.redaction import Redactor
 from contracts.work import Claimed, HostAddress, HostLayout, Launched, Provisioned, Pushed, Work
 from runner.telling import following
 from runner.telling.following import LiveLog
@@ -59,6 +60,31 @@ def test_a_host_that_sends_more_than_a_log_may_hold_is_not_listened_to(monkeypat
     assert "the rest is not shown" in lines[-1]
 
 
-def test_a_line_without_an_end_is_shown_in_pieces() -> None:
-    lines = list(live_log().lines(host_that_writes(b"x" * 70_000, b"y\n").connect()))
-    assert [len(line) for line in lines] == [70_000, 1]
+def test_of_a_line_without_an_end_the_beginning_is_shown_once_and_up_to_a_word() -> None:
+    words = b"word " * 14_000
+    pieces = (words + b"AKIAABCDEFGH", b"IJKLMNOP", words, words, b"end\nnext\n")
+    first, second = live_log().lines(host_that_writes(*pieces).connect())
+    assert first.startswith("word word")
+    assert first.endswith("word [... the rest of the line is not shown while it is written ...]")
+    assert "AKIA" not in first
+    assert second == "next"
+
+
+def test_a_line_end_of_two_characters_is_one_wherever_the_stream_is_cut() -> None:
+    assert list(live_log().lines(host_that_writes(b"a\r", b"\nb\r", b"c\r").connect())) == ["a", "b", "c"]
+
+
+def test_every_line_a_reader_would_see_is_one() -> None:
+    assert list(live_log().lines(host_that_writes("a\x0bb\u2028c\n".encode()).connect())) == ["a", "b", "c"]
+
+
+def test_secrets_are_hidden_however_the_stream_is_cut() -> None:
+    text = (
+        b"pw hunter22\n-----BEGIN PRIVATE KEY-----\n"
+        + b"A" * 64
+        + b"\n-----END PRIVATE KEY-----\nAKIAABCDEFGHIJKLMNOP\n"
+    )
+    for size in (1, 7, 30, 1000):
+        log = LiveLog(live_log().launched, Redactor(["hunter22"]))
+        pieces = [text[i : i + size] for i in range(0, len(text), size)]
+        assert list(log.lines(host_that_writes(*pieces).connect())) == ["pw ***", "***", "***", "***", "***"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -174,3 +175,10 @@ def test_a_hook_that_breaks_leaves_the_next_its_turn(
         hooks(RunEnded(WORK, FAILED, {}))
     assert ran == ["date", "date"]
     assert "a hook broke" in caplog.text
+
+
+def test_a_hook_learns_no_word_of_a_withheld_log(event: Callable[[str], EventConfig]) -> None:
+    iris = event(WRITE.format(hook="failed_training"))
+    with Hooks(iris, os.environ) as hooks:
+        hooks(RunEnded(WORK, replace(FAILED, work=replace(WORK, withholds_log=True), traceback="ValueError: x"), {}))
+    assert told(iris, "failed_training")["RAMPART_MESSAGE"] == "the submission raised ValueError"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from contracts.redaction import Redactor
 from contracts.work import Blame, Cause, Failed, Work
 from runner.progress import RunEnded, Stage, StageStarted
 from runner.telling import json_log
@@ -47,15 +48,14 @@ def test_a_stage_and_a_failure_are_told_with_all_that_names_the_run(written: io.
 
 def test_a_secret_is_masked_in_messages_and_tracebacks() -> None:
     stream = io.StringIO()
-    handler = JsonLines(stream)
-    handler.mask(("hunter2", ""))
+    handler = JsonLines(stream, Redactor(["hunter22"]))
     log = logging.Logger("test")
     log.addHandler(handler)
     try:
-        raise ValueError("hunter2 is wrong")
+        raise ValueError("hunter22 is wrong")
     except ValueError:
-        log.exception("could not log in with %s", "hunter2")
-    assert "hunter2" not in stream.getvalue()
+        log.exception("could not log in with %s", "hunter22", extra={"host": Path("hunter22"), "team": "hunter22"})
+    assert "hunter22" not in stream.getvalue()
     (line,) = lines(stream)
     assert line["message"] == "could not log in with ***"
     assert "ValueError: *** is wrong" in line["traceback"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from contracts.errors import StoreUnavailable
 from contracts.work import Blame, Cause, Failed, Work
-from runner.progress import CloudAsked, LeasesRenewed, RunEnded, Stage, StageStarted
+from runner.progress import CloudAsked, LeasesRenewed, RunEnded, SecurityEvent, Stage, StageStarted
 from runner.store import EventCounts
 from runner.telling.metrics import Metrics
 
@@ -61,6 +61,12 @@ def test_renewals_of_leases_and_calls_of_aws_are_counted_with_those_that_failed(
     assert 'rampart_lease_renewals_total{event="iris",outcome="failed"} 1' in lines
     assert 'rampart_aws_calls_total{event="iris",action="CreateFleet",code=""} 1' in lines
     assert 'rampart_aws_calls_total{event="iris",action="CreateFleet",code="RequestLimitExceeded"} 1' in lines
+
+
+def test_wrong_host_keys_are_counted() -> None:
+    metrics = Metrics()
+    metrics(SecurityEvent("iris", "host-key-refused", "i-1"))
+    assert 'rampart_security_events_total{event="iris",kind="host-key-refused"} 1' in metrics.text().splitlines()
 
 
 def test_a_label_is_escaped() -> None:
