@@ -1,4 +1,4 @@
-"""Settle a machine's SSH host key on its disk, as cloud-init's ssh module does before sshd comes up."""
+"""Settle a machine's SSH host key on its disk, as cloud-init's ssh module does before sshd comes up; read it there."""
 
 from __future__ import annotations
 
@@ -35,18 +35,30 @@ def settle(machine: Machine, private: str, public: str, *, is_given: bool, keeps
     if not machine.has_own_system:
         return None
     words = ("keep" if keeps_images else "drop", "given" if is_given else "made", public)
-    spawn = machine.spawn(["sh", "-c", _SETTLE, "sh", *words], user="root")
-    done = subprocess.run(
+    done = _done(machine, ["sh", "-c", _SETTLE, "sh", *words], private)
+    if done.returncode != 0:
+        message = f"could not write the host key of {machine.instance_id}: {done.stderr.strip()}"
+        raise CommandFailed(message, exit_code=done.returncode)
+    return done.stdout or None
+
+
+def on_disk(machine: Machine) -> str | None:
+    """Give the private key that the machine's SSH server finds when it reads its files; None where there is none."""
+    if not machine.has_own_system:
+        return None
+    done = _done(machine, ["cat", "/etc/ssh/ssh_host_ed25519_key"])
+    return done.stdout if done.returncode == 0 else None
+
+
+def _done(machine: Machine, argv: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
+    spawn = machine.spawn(argv, user="root")
+    return subprocess.run(
         spawn.argv,
         env=spawn.env,
         cwd=spawn.cwd,
-        input=private,
+        input=text,
         capture_output=True,
         text=True,
         timeout=_PATIENCE_S,
         check=False,
     )
-    if done.returncode != 0:
-        message = f"could not write the host key of {machine.instance_id}: {done.stderr.strip()}"
-        raise CommandFailed(message, exit_code=done.returncode)
-    return done.stdout or None

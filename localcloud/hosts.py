@@ -14,7 +14,7 @@ from typing import Protocol
 
 import asyncssh
 
-from contracts.errors import AskedWrongly, CommandFailed, RampartError, UnknownName
+from contracts.errors import AskedWrongly, CommandFailed, HostGone, RampartError, UnknownName
 from localcloud import addresses, host_keys, metadata, small_http, ssh_config, ssh_server, user_data
 from localcloud.addresses import Place
 from localcloud.instances import Description, Notices
@@ -35,6 +35,7 @@ class Room(Protocol):
         login_user: str,
         on_shutdown: Callable[[], None] | None = None,
         on_reboot: Callable[[], None] | None = None,
+        on_reload: Callable[[], None] | None = None,
     ) -> Machine: ...
 
     def snapshot(self, machine: Machine, image_id: str) -> None: ...
@@ -91,6 +92,7 @@ class Hosts:
             login_user=login_user,
             on_shutdown=lambda: self._shut_down_inside(instance_id),
             on_reboot=lambda: self._reboot_inside(instance_id),
+            on_reload=lambda: self._reload_inside(instance_id),
         )
         try:
             identity = _settled(machine, boot, identity)
@@ -116,7 +118,7 @@ class Hosts:
         self._write_config()
 
     def start(self, instance_id: str) -> str:
-        """Start a stopped machine again, at its old address and with its old host key."""
+        """Start a stopped machine again, at its old address and with the host key on its disk."""
         with self._changing(instance_id) as host:
             if host.server is None:
                 self._start(host)
@@ -124,7 +126,7 @@ class Hosts:
         return host.place.address
 
     def restart(self, instance_id: str) -> None:
-        """Cut every connection, end every process, and boot again at the same address with the same host key.
+        """Cut every connection, end every process, and boot again at the same address with the host key on its disk.
 
         One that is stopped stays so.
         """
@@ -235,6 +237,7 @@ class Hosts:
 
     def _start(self, host: Host) -> None:
         host.machine.start()
+        _read_key(host)
         host.place, door = addresses.listen(host.place.address)
         self._open(host, door)
 
@@ -275,6 +278,14 @@ class Hosts:
         except (RampartError, OSError):
             self._on_shutdown(instance_id)
 
+    def _reload_inside(self, instance_id: str) -> None:
+        """Called by the machine on a thread of its own: its SSH server is to read its files again."""
+        with suppress(UnknownName, HostGone), self._changing(instance_id) as host:
+            _read_key(host)
+            if host.server is not None:
+                self._loop.call(host.server.take(host.identity))
+        self._write_config()
+
     def _write_config(self) -> None:
         with self._config_lock:
             with self._lock:
@@ -299,6 +310,17 @@ def _settled(machine: Machine, boot: user_data.UserData, identity: ssh_server.Id
         keeps_images=boot.keeps_host_keys,
     )
     return identity if kept is None else replace(identity, host_key=asyncssh.import_private_key(kept))
+
+
+def _read_key(host: Host) -> None:
+    """Take the host key on the machine's disk; without one that can be read, its server stays with what it had."""
+    private = host_keys.on_disk(host.machine)
+    if private is None:
+        return
+    try:
+        host.identity = replace(host.identity, host_key=asyncssh.import_private_key(private))
+    except asyncssh.KeyImportError as error:
+        host.console.append(f"[    9.000000] sshd[701]: the host key cannot be read: {error}")
 
 
 def _write_files(host: Host) -> None:

@@ -89,6 +89,12 @@ class SSHServer:
             login_timeout=30,
         )
 
+    async def take(self, identity: Identity) -> None:
+        """Show another host key to who connects from now on, as sshd does after a reload."""
+        self._identity = identity
+        if self._acceptor is not None:
+            self._acceptor.update(server_host_keys=[identity.host_key])
+
     async def freeze(self) -> None:
         """Answer nothing and cut nothing, as behind a broken network: clients can only wait.
 

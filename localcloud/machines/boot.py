@@ -22,11 +22,15 @@ NAMESPACES = {
 
 @dataclass(frozen=True, slots=True)
 class Booted:
-    """A machine that runs: the process to wait for, its first process, and its namespaces as open descriptors."""
+    """A machine that runs: the process to wait for, its first process, and its namespaces as open descriptors.
+
+    `reloads` is an event descriptor that counts how often the machine's SSH server was told to read its files again.
+    """
 
     watcher: int
     first: int
     namespaces: dict[str, int]
+    reloads: int
 
 
 def boot(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None], root: str) -> Booted:
@@ -35,22 +39,32 @@ def boot(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None], ro
     Raises OSError when the kernel or the container around us refuses. The caller has one thread only.
     """
     reader, writer = os.pipe2(os.O_CLOEXEC)
+    reloads = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
     watcher = os.fork()
     if watcher == 0:
         os.close(reader)
-        _watch(kinds, hostname, assemble, root, writer)
+        _watch(kinds, hostname, assemble, root, _Wires(writer, reloads))
     os.close(writer)
     with os.fdopen(reader) as answers:
         said = dict(line.rstrip("\n").split(" ", 1) for line in answers)
     if "failed" in said or "ready" not in said:
+        os.close(reloads)
         os.waitpid(watcher, 0)
         raise OSError(said.get("failed", "the machine's first process died at once"))
     first = int(said["first"])
     opened = {kind: os.open(f"/proc/{first}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds}
-    return Booted(watcher, first, opened)
+    return Booted(watcher, first, opened, reloads)
 
 
-def _watch(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None], root: str, writer: int) -> None:
+@dataclass(frozen=True, slots=True)
+class _Wires:
+    """The way back from a machine that boots: `answers` ends when it is up, `reloads` lasts as long as it runs."""
+
+    answers: int
+    reloads: int
+
+
+def _watch(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None], root: str, wires: _Wires) -> None:
     """Be the parent of the machine's first process: a PID namespace begins with a child, never with oneself."""
     code = 1
     try:
@@ -64,22 +78,22 @@ def _watch(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None], 
             linux.map_to_root(uid, gid)
         first = os.fork()
         if first == 0:
-            _be_first(kinds, hostname, assemble, root, writer)
-        os.write(writer, f"first {first}\n".encode())
-        os.close(writer)
+            _be_first(kinds, hostname, assemble, root, wires)
+        os.write(wires.answers, f"first {first}\n".encode())
+        os.close(wires.answers)
         code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
     except BaseException as error:
-        os.write(writer, f"failed {error}\n".encode())
+        os.write(wires.answers, f"failed {error}\n".encode())
     finally:
         os._exit(code if code in (EXIT_SHUTDOWN, EXIT_REBOOT) else 1)
 
 
-def _be_first(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None], root: str, writer: int) -> None:
+def _be_first(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None], root: str, wires: _Wires) -> None:
     """Be process 1 of the machine: reap what is left behind, end when asked to shut down; never returns."""
     code = 1
     try:
         linux.die_with_parent(signal.SIGKILL)
-        wanted = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+        wanted = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
         signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
         linux.keep_mounts_private()
         if "net" in kinds:
@@ -88,22 +102,24 @@ def _be_first(kinds: tuple[str, ...], hostname: str, assemble: Callable[[], None
         assemble()
         linux.change_root(root)
         os.umask(0o022)
-        os.write(writer, b"ready 1\n")
-        _close_all_descriptors()
-        code = _reap(wanted)
+        os.write(wires.answers, b"ready 1\n")
+        reloads = _close_all_descriptors_but(wires.reloads)
+        code = _reap(wanted, reloads)
     except BaseException as error:
-        os.write(writer, f"failed {error}\n".encode())
+        os.write(wires.answers, f"failed {error}\n".encode())
     finally:
         os._exit(code)
 
 
-def _reap(wanted: set[signal.Signals]) -> int:
+def _reap(wanted: set[signal.Signals], reloads: int) -> int:
     while True:
         asked = signal.sigwait(wanted)
         if asked == signal.SIGTERM:
             return EXIT_SHUTDOWN
         if asked == signal.SIGINT:
             return EXIT_REBOOT
+        if asked == signal.SIGHUP:
+            os.eventfd_write(reloads, 1)
         while _reap_one():
             pass
 
@@ -115,9 +131,14 @@ def _reap_one() -> bool:
         return False
 
 
-def _close_all_descriptors() -> None:
-    """Let nothing of ours be reached through /proc/1/fd of the machine."""
+def _close_all_descriptors_but(reloads: int) -> int:
+    """Let nothing of ours be reached through /proc/1/fd of the machine: an event descriptor cannot be opened there.
+
+    Gives the number that one has from now on.
+    """
+    kept = os.dup2(reloads, 3, inheritable=False) if reloads != 3 else reloads
     nothing = os.open("/dev/null", os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 20 else 1 << 20)
+    os.closerange(4, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 20 else 1 << 20)
+    return kept

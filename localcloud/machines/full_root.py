@@ -69,6 +69,7 @@ def share_memory_folders(root: str, memory_bytes: int) -> None:
     lock = Path(root, "run", "lock")
     lock.mkdir()
     lock.chmod(0o1777)
+    Path(root, "run", "sshd").mkdir()  # as sshd's unit makes it, without which no sshd looks at its settings
 
 
 def share_calls(root: str, calls: Path) -> None:

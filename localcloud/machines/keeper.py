@@ -107,7 +107,7 @@ class Keeper:
         self._let_go(machine, running)
 
     def _let_go(self, machine: str, running: boot.Booted) -> None:
-        for fd in running.namespaces.values():
+        for fd in (*running.namespaces.values(), running.reloads):
             os.close(fd)
         cgroups.remove(machine)
 
@@ -148,6 +148,10 @@ class Keeper:
             news.append({"event": "reboots" if wants_again else "ended", "machine": machine})
         return news
 
+    def reloads(self) -> dict[int, str]:
+        """The machines, by the descriptor that can be read when their SSH server is to read its files again."""
+        return {running.reloads: machine for machine, running in self._running.items()}
+
     def close(self) -> None:
         for running in self._running.values():
             _signal(running.first, signal.SIGKILL)
@@ -180,7 +184,11 @@ def _serve(owner: socket.socket, keeper: Keeper) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
-        readable, _, _ = select.select([owner.fileno(), wake_reader], [], [])
+        reloads = keeper.reloads()
+        readable = _readable(owner.fileno(), wake_reader, *reloads)
+        for fd in readable & reloads.keys():
+            os.eventfd_read(fd)
+            _tell(owner, {"event": "reloads", "machine": reloads[fd]})
         if wake_reader in readable:
             os.read(wake_reader, 4096)
             for news in keeper.ended():
@@ -190,6 +198,14 @@ def _serve(owner: socket.socket, keeper: Keeper) -> None:
             if not message:
                 return
             _answer(owner, keeper, json.loads(message))
+
+
+def _readable(*descriptors: int) -> set[int]:
+    """Wait until some of them can be read; their numbers may be beyond what `select` can take."""
+    poll = select.poll()
+    for fd in descriptors:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll()}
 
 
 def _answer(owner: socket.socket, keeper: Keeper, request: dict[str, Any]) -> None:

@@ -326,8 +326,11 @@ class KeptRoom:
         if known is None:
             return
         machine, calls = known
-        machine.moved(None)
-        called = (calls.on_reboot or machine.start_again) if news["event"] == "reboots" else calls.on_shutdown
+        if news["event"] == "reloads":
+            called = calls.on_reload
+        else:
+            machine.moved(None)
+            called = (calls.on_reboot or machine.start_again) if news["event"] == "reboots" else calls.on_shutdown
         if called is not None:
             # who is called may ask us to start or destroy the machine, whose answer this thread must hear
             threading.Thread(target=called, name=f"{news['event']}-{machine.instance_id}", daemon=True).start()

@@ -12,13 +12,15 @@ NO_ENVIRONMENT: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Who is called, on a thread of its own, when something inside ends the machine.
+    """Who is called, on a thread of its own, when something inside asks the machine itself for something.
 
-    Whoever is called for a reboot stops the machine and starts it; without anybody it is just started again.
+    Whoever is called for a reboot stops the machine and starts it; without anybody it is just started again. A reload
+    is that of its SSH server.
     """
 
     on_shutdown: Callable[[], None] | None = None
     on_reboot: Callable[[], None] | None = None
+    on_reload: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,11 +77,13 @@ class MachineRoom:
         login_user: str,
         on_shutdown: Callable[[], None] | None = None,
         on_reboot: Callable[[], None] | None = None,
+        on_reload: Callable[[], None] | None = None,
     ) -> Machine:
         """Boot a machine from an image of this room, or from the bare system for None.
 
         `on_shutdown` is called, on a thread of its own, when the machine is shut down from inside, and `on_reboot` when
         it is rebooted from inside: that one stops the machine and starts it. Without it it comes back by itself.
+        `on_reload` is called when its SSH server is to read its files again, which no plain machine asks for.
         """
         for name in (instance_id, login_user):
             if not _NAME.fullmatch(name):
@@ -90,7 +92,7 @@ class MachineRoom:
             raise AskedWrongly(
                 f"no image {image_id} in this room", hint=f"known: {', '.join(sorted(self._known_images)) or 'none'}"
             )
-        return self._room.create(instance_id, image_id, login_user, Calls(on_shutdown, on_reboot))
+        return self._room.create(instance_id, image_id, login_user, Calls(on_shutdown, on_reboot, on_reload))
 
     def snapshot(self, machine: Machine, image_id: str) -> None:
         """Make an image of what the machine changed, on top of the image it was launched from."""

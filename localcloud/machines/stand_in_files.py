@@ -28,7 +28,8 @@ def names(level: str, *, real_packages: bool) -> tuple[str, ...]:
     """Return the tools that are stood in for."""
     if level == Level.FULL:
         return _ALWAYS if real_packages else (*_ALWAYS, *_PACKAGES)
-    return (*_ALWAYS, *_PACKAGES, *_NEED_ROOT)
+    own_files = ("ssh-keygen",) if level == Level.PLAIN else ()
+    return (*_ALWAYS, *_PACKAGES, *_NEED_ROOT, *own_files)
 
 
 def install(tools: Path, links: Path, plan: RoomPlan) -> None:

@@ -51,7 +51,7 @@ def assemble(plan: RoomPlan, machine: Path, calls: Path) -> None:
 
 def _hide(plan: RoomPlan, root: str) -> None:
     for folder in plan.hidden:
-        if not below(folder, ("/home", "/opt", "/tmp", "/run")) and Path(root + folder).is_dir():  # noqa: S108
+        if not below(folder, ("/home", "/opt", "/tmp", "/run")) and Path(root + folder).is_dir():  # noqa: S108 - the root hides them already
             linux.mount("tmpfs", root + folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=1m")
     for name in plan.hidden_files:
         if not below(name, (SSH_FOLDER,)) and Path(root + name).is_file():

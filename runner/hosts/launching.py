@@ -24,11 +24,15 @@ _UNANSWERED_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A run that has an instance, which answers with `host_key`. `age_s` is the time since its launch was intended."""
+    """A run that has an instance, which answers with the launch's `host_key`, or with the `own_key` noted for it.
+
+    `age_s` is the time since its launch was intended.
+    """
 
     instance_id: str
     host_key: str
     age_s: float = 0.0
+    own_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Launching:
         """Go on with what was asked for this run; None where EC2 had no instance for it."""
         age_s = (self._doors.now() - launch.intended_at).total_seconds()
         if launch.instance_id:
-            return Placed(launch.instance_id, launch.host_key, age_s)
+            return Placed(launch.instance_id, launch.host_key, age_s, launch.own_key)
         try:
             answer = self._answer(launch.request, again=True)
         except CloudError as error:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from contracts.errors import CloudError, HostKeyRefused, SpotReclaimed
+from contracts.errors import CloudError, HostGone, HostKeyRefused, LeaseLost, RunOver, SpotReclaimed
 from contracts.host_boot import HostKey
 from contracts.work import Claimed, HostAddress, Provisioned
 from runner.hosts.booting import Booting
@@ -19,6 +19,7 @@ from runner.hosts.unkept import Unkept
 from runner.hosts.watching import Watch
 from runner.interruption import Interrupted, Interruption, Wish
 from runner.ports import Instances, Launches, Transport
+from runner.progress import Observer, SecurityEvent
 from runner.stages import clean_up
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class Ec2Hosts:
 
     What many runs want at the same time is asked for in one call. `clock` is monotonic, in seconds; `sleep` paces what
     must go on after everything was asked to stop. `image` is asked before each launch for the id of the image to launch
-    from; a launch that is asked again keeps its own.
+    from; a launch that is asked again keeps its own. `observe` is told of hosts that show a wrong key.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Ec2Hosts:
         now: Callable[[], datetime],
         interruption: Interruption,
         launches: Launches | None = None,
+        observe: Observer = lambda _: None,
         tempo: Tempo = TEMPO,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -53,11 +55,14 @@ class Ec2Hosts:
         self._sleep = sleep
         self._settling_s = tempo.settling
         self._way_in = settings.way_in
+        self._event = settings.event
+        self._observe = observe
+        launches = launches or Unkept()
         tags = {"rampart:stack": settings.stack, "rampart:event": settings.event}
         self._watch = Watch(instances, tags, tempo=tempo, clock=clock)
         doors = LaunchDoors(
             instances=instances,
-            launches=launches or Unkept(),
+            launches=launches,
             image=image,
             new_host_key=new_host_key,
             now=now,
@@ -67,14 +72,15 @@ class Ec2Hosts:
             surplus=self._end_surplus,
         )
         self._launching = Launching(settings, doors, tempo)
-        self._booting = Booting(settings, self._watch, connect=connect, now=now)
+        self._booting = Booting(settings, self._watch, launches=launches, connect=connect, now=now)
         self._ending = Ending(instances, self._watch, tempo=tempo, clock=clock, sleep=sleep)
         self._notices = Notices(instances, tempo.notice) if settings.spot else None
 
     def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:
-        """Launch an instance and wait until it answers with the key it was given; it is terminated if that fails.
+        """Launch an instance and wait until it answers with a key of its own; it is terminated if that fails.
 
-        It is left to whoever adopts the run where the dispatcher stops and hands its runs back. A launch that an
+        It is left to whoever adopts the run where the dispatcher stops and hands its runs back, and to whoever has
+        adopted it already (LeaseLost). A launch that an
         earlier dispatcher began for this very run is gone on with. Raises HostGone where that one's instance has ended,
         CapacityMissing where there is none at the moment.
         """
@@ -85,14 +91,21 @@ class Ec2Hosts:
             return self._booting.await_host(claimed, placed, stop)
         except BaseException as error:
             if isinstance(error, HostKeyRefused):
-                _log.critical("host key refused: %s", error, extra={"action": "host-key-refused"})
-            if not (isinstance(error, Interrupted) and stop.wish is Wish.HAND_BACK):
+                self._alarm(placed.instance_id, error)
+            if not _is_another_ones(error) and not (isinstance(error, Interrupted) and stop.wish is Wish.HAND_BACK):
                 self._give_up(placed.instance_id)
             raise
 
     def connect(self, provisioned: Provisioned) -> Transport:
+        """Open a connection to the run's host. Raises HostUnreachable, and HostGone where another is at its address."""
         self._watch.expect(provisioned.host.host_id, self._settling_s)
-        return self._connect(self._way_in.renewed(provisioned.host))
+        try:
+            return self._connect(self._way_in.renewed(provisioned.host))
+        except HostKeyRefused as error:
+            if self._has_left(provisioned):
+                raise HostGone(f"host {provisioned.host.host_id} ended during the run") from error
+            self._alarm(provisioned.host.host_id, error)
+            raise
 
     def is_gone(self, provisioned: Provisioned) -> bool:
         """Whether EC2 shows, in a look from now on, that the instance has ended. Raises SpotReclaimed."""
@@ -104,7 +117,7 @@ class Ec2Hosts:
 
     def release(self, provisioned: Provisioned) -> None:
         if provisioned.is_standing:
-            clean_up.give_back(provisioned, lambda: self._connect(self._way_in.renewed(provisioned.host)))
+            clean_up.give_back(provisioned, lambda: self.connect(provisioned))
         else:
             self._ending.end(provisioned.host.host_id)
 
@@ -117,6 +130,17 @@ class Ec2Hosts:
         if self._notices is None or provisioned.claimed.work.on_demand:
             return lambda: None
         return self._notices.listen(provisioned.host.host_id, call)
+
+    def _has_left(self, provisioned: Provisioned) -> bool:
+        """Whether its address may be another machine's by now."""
+        try:
+            return self.is_gone(provisioned)
+        except CloudError:
+            return False
+
+    def _alarm(self, host_id: str, error: HostKeyRefused) -> None:
+        _log.critical("host key refused: %s", error, extra={"action": "host-key-refused", "host": host_id})
+        self._observe(SecurityEvent(self._event, "host-key-refused", host_id))
 
     def _give_up(self, instance_id: str) -> None:
         """End a host that cannot be used; a refusal of that must not hide why it cannot."""
@@ -132,3 +156,8 @@ class Ec2Hosts:
             self._instances.terminate(instance_ids)
         except CloudError as error:
             _log.error("%s: they end themselves at their deadline", error, extra={"action": "end-host"})
+
+
+def _is_another_ones(error: BaseException) -> bool:
+    """Whether another dispatcher goes on with the run, on this very instance."""
+    return isinstance(error, LeaseLost) and not isinstance(error, RunOver)

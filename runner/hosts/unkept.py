@@ -19,3 +19,6 @@ class Unkept:
 
     def answered(self, client_token: str, instance_ids: Mapping[int, str]) -> dict[int, str]:  # noqa: ARG002
         return dict(instance_ids)
+
+    def note_own_key(self, work: Work, instance_id: str, own_key: str) -> None:
+        pass

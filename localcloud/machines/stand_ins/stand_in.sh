@@ -21,6 +21,13 @@ end_machine() { # end_machine shutdown|reboot
     fi
 }
 
+reload_sshd() { # the machine's first process hears it, and whoever serves SSH for the machine from it
+    case $LEVEL in
+        plain) say "recorded: the SSH server here reads no files of the machine's" ;;
+        *) kill -HUP 1 || { say "must be root"; exit 1; } ;;
+    esac
+}
+
 root_only() {
     [ "$LEVEL" = full ] && [ "$(id -u)" != 0 ] && { say "must be root"; exit 1; }
 }
@@ -82,25 +89,26 @@ shut_down() {
 run_as() { # run_as USER COMMAND...: become USER where the level has users
     user=$1
     shift
+    me=$(id -u)
     case $LEVEL in
         plain) exec "$@" ;;
         user)
             if [ "$user" = root ]; then
-                [ "$(id -u)" = 0 ] && exec "$@"
+                [ "$me" = 0 ] && exec "$@"
                 exec unshare --user --map-root-user -- "$@"
             fi
-            [ "$(id -u)" = 0 ] && exec unshare --user --map-user=1000 --map-group=1000 -- "$@"
+            [ "$me" = 0 ] && exec unshare --user --map-user=1000 --map-group=1000 -- "$@"
             exec "$@"
             ;;
         full)
-            if [ "$(id -u)" = 0 ]; then tool=setpriv; else tool=$AS_ROOT; fi
+            if [ "$me" = 0 ]; then tool=setpriv; else tool=$AS_ROOT; fi
             if [ "$user" = root ]; then
-                [ "$(id -u)" = 0 ] && exec "$@"
+                [ "$me" = 0 ] && exec "$@"
                 [ -x "$AS_ROOT" ] || { say "$(id -un) is not in the sudoers file"; exit 1; }
                 exec "$tool" --reuid=0 --regid=0 --clear-groups -- "$@"
             fi
             group=$(id -g "$user") || { say "unknown user $user"; exit 1; }
-            [ "$(id -u)" = 0 ] || [ -x "$AS_ROOT" ] || { say "$(id -un) is not in the sudoers file"; exit 1; }
+            [ "$me" = 0 ] || [ -x "$AS_ROOT" ] || { say "$(id -un) is not in the sudoers file"; exit 1; }
             # root does not need the setuid copy, and a copy run by root changes nothing more
             exec "$tool" --reuid="$(id -u "$user")" --regid="$group" --init-groups -- "$@"
             ;;
@@ -135,8 +143,11 @@ sudo_() {
         shift
     done
     case $user in '#'*) user=$(getent passwd "${user#\#}" | cut -d: -f1) ;; esac
-    home=$(getent passwd "$user" | cut -d: -f6)
-    [ "$LEVEL" = plain ] && home=$HOME
+    case $LEVEL/$user in
+        plain/*) home=$HOME ;;
+        */root) home=/root ;;
+        *) home=$(getent passwd "$user" | cut -d: -f6) ;;
+    esac
     [ -n "$folder" ] && { cd "$folder" || exit 1; }
     if [ -n "$login" ]; then
         cd "${home:-/}" || exit 1
@@ -170,6 +181,16 @@ own_users() { # useradd at a level without users of its own: the home folder is 
     [ -n "$make_home" ] && [ -n "$name" ] && mkdir -p "$HOMES/$name"
     say "recorded: this level has no users of its own"
     exit 0
+}
+
+own_host_keys() { # ssh-keygen where /etc/ssh is that of the machine around this one
+    case " $* " in
+        *" /etc/ssh/"*)
+            say "no host key is made: this level has no /etc of its own"
+            exit 1
+            ;;
+    esac
+    exec "$(command -p -v ssh-keygen)" "$@"
 }
 
 changes_mode_only() { # install as one without the right to give files away
@@ -208,6 +229,7 @@ case ${0##*/} in
             *" is-enabled "*) echo disabled; exit 1 ;;
             *" poweroff "* | *" halt "*) end_machine shutdown ;;
             *" reboot "*) end_machine reboot ;;
+            *" reload ssh "* | *" reload sshd "* | *" restart ssh "* | *" restart sshd "*) reload_sshd ;;
             *) say "recorded: nothing is supervised here" ;;
         esac
         ;;
@@ -215,6 +237,7 @@ case ${0##*/} in
     useradd | adduser) own_users "$@" ;;
     dpkg) query_only "$@" ;;
     install) changes_mode_only "$@" ;;
+    ssh-keygen) own_host_keys "$@" ;;
     apt-get | apt | aptitude | yum | dnf | snap | add-apt-repository)
         say "recorded, nothing downloaded (--real-packages installs for real at the level full)" ;;
     *) say "recorded, nothing changed" ;;

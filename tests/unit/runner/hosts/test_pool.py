@@ -19,22 +19,28 @@ from contracts.errors import (
     CapacityMissing,
     CloudError,
     HostGone,
+    HostKeyNotRotated,
     HostKeyRefused,
     HostUnreachable,
     ImageNotFound,
     LeaseLost,
     QuotaReached,
+    RunOver,
     SpotReclaimed,
+    StoreUnavailable,
 )
 from contracts.host_boot import HostKey, render_user_data
 from contracts.instance import Instance, Launch, LaunchAnswer, LaunchRequest, Pool
 from contracts.remote import CommandResult
-from contracts.work import Claimed, HostAddress, Work
+from contracts.work import Claimed, HostAddress, Isolation, Work
 from runner.hosts import Ec2Hosts, LaunchSettings, Tempo
 from runner.hosts.requests import launch_request
+from runner.hosts.rotating import MAKE_KEY
 from runner.interruption import Interrupted, Interruption, Wish
 from runner.ports import Launches
+from runner.progress import Progress, SecurityEvent
 
+OWN_KEY = f"ssh-ed25519 {'B' * 68}"
 LAYOUT = {"kit_dir": "/k", "data_dir": "/k", "python": "/e/bin/python", "ramp_test": "/e/bin/ramp-test"}
 
 
@@ -64,11 +70,17 @@ class Sleeper(Interruption):
 
 
 class LayoutOnly:
-    """A host that knows its layout file."""
+    """A host that knows its layout file, and may make itself a key of its own."""
 
     closed = False
 
+    def __init__(self, own_key: str = "") -> None:
+        self._own_key = own_key
+
     def run(self, argv: object, **_: object) -> CommandResult:
+        if argv == MAKE_KEY:
+            said = b"" if self._own_key else b"sudo: a password is required"
+            return CommandResult(0 if self._own_key else 1, self._own_key.encode(), said)
         return CommandResult(0, (json.dumps(LAYOUT) + "\n/home/ubuntu").encode(), b"")
 
     def close(self) -> None:
@@ -84,12 +96,15 @@ class Fixture:
         host_key: str = "ssh-ed25519 AAAA",
         instances: MemoryInstances | None = None,
         image: Callable[[], str] | None = None,
+        own_key: str = "",
         **changed: Any,
     ) -> None:
         self.clock = Clock()
         self.image_id = "ami-1"
         self.instances = instances or MemoryInstances(self.clock)
         self.dialled: list[HostAddress] = []
+        self.told: list[Progress] = []
+        self._own_key = own_key
         self.interruption = Sleeper(self.clock)
         self._answers = answers
         settings: dict[str, Any] = {
@@ -106,6 +121,7 @@ class Fixture:
             new_host_key=lambda: HostKey("PRIVATE", host_key),
             now=self.clock,
             launches=launches,
+            observe=self.told.append,
             interruption=self.interruption,
             tempo=Tempo(gather=0.0),
             clock=lambda: self.clock.now.timestamp(),
@@ -117,7 +133,7 @@ class Fixture:
         answer = self._answers.pop(0) if self._answers else None
         if answer is not None:
             raise answer
-        return LayoutOnly()
+        return LayoutOnly(self._own_key)
 
     def claimed(self, submission_id: int = 7, *, on_demand: bool = False) -> Claimed:
         here = Path("/nowhere")
@@ -138,6 +154,57 @@ def test_a_host_is_dialled_with_the_key_it_was_launched_with() -> None:
     assert provisioned.layout.kit_dir == "/k"
 
 
+def test_a_host_that_makes_its_own_key_is_known_by_it_from_then_on() -> None:
+    fixture = Fixture([], own_key=OWN_KEY)
+    provisioned = fixture.hosts.acquire(fixture.claimed())
+    assert [host.host_key for host in fixture.dialled] == ["ssh-ed25519 AAAA", OWN_KEY]
+    assert provisioned.host.host_key == OWN_KEY
+    fixture.hosts.connect(provisioned)
+    assert fixture.dialled[-1].host_key == OWN_KEY
+
+
+def test_an_instance_whose_own_key_was_noted_is_reached_by_it_and_by_the_launchs_where_it_has_not_taken_it() -> None:
+    kept = KeptLaunches()
+    fixture = Fixture([], launches=kept, own_key=OWN_KEY)
+    claimed = fixture.claimed()
+    launched = fixture.hosts.acquire(claimed)
+    assert kept.kept_by_id[7].own_key == OWN_KEY
+    fixture.dialled.clear()
+    assert fixture.hosts.acquire(claimed) == launched
+    assert [host.host_key for host in fixture.dialled] == [OWN_KEY]
+    fixture.dialled.clear()
+    fixture._answers.append(HostKeyRefused("another key"))
+    assert fixture.hosts.acquire(claimed) == launched
+    assert [host.host_key for host in fixture.dialled] == [OWN_KEY, "ssh-ed25519 AAAA", OWN_KEY]
+
+
+def test_a_database_that_is_away_when_a_key_is_to_be_noted_is_waited_for() -> None:
+    kept = KeptLaunches()
+    kept.note_errors = [StoreUnavailable("away"), StoreUnavailable("away")]
+    fixture = Fixture([], launches=kept, own_key=OWN_KEY)
+    assert fixture.hosts.acquire(fixture.claimed()).host.host_key == OWN_KEY
+    assert fixture.states() == ["running"]
+
+
+@pytest.mark.parametrize(("error", "state"), [(LeaseLost("adopted"), "running"), (RunOver("ended"), "terminated")])
+def test_an_instance_is_left_to_whoever_has_adopted_its_run_meanwhile(error: LeaseLost, state: str) -> None:
+    kept = KeptLaunches()
+    kept.note_errors = [error]
+    fixture = Fixture([], launches=kept, own_key=OWN_KEY)
+    with pytest.raises(type(error)):
+        fixture.hosts.acquire(fixture.claimed())
+    assert fixture.states() == [state]
+
+
+def test_a_host_that_keeps_its_user_datas_key_is_ended_where_isolation_is_strict() -> None:
+    fixture = Fixture([])
+    claimed = fixture.claimed()
+    strict = replace(claimed, work=replace(claimed.work, isolation=Isolation.STRICT))
+    with pytest.raises(HostKeyNotRotated):
+        fixture.hosts.acquire(strict)
+    assert fixture.states() == ["terminated"]
+
+
 def test_a_host_powers_itself_off_after_boot_run_and_margin() -> None:
     fixture = Fixture([None])
     fixture.hosts.acquire(fixture.claimed())
@@ -153,6 +220,7 @@ class KeptLaunches:
         self.kept_by_id: dict[int, Launch] = {}
         self.over: set[int] = set()
         self.lost: set[int] = set()
+        self.note_errors: list[Exception] = []
 
     def kept(self, work: Work) -> Launch | None:
         if work.submission_id in self.lost:
@@ -174,6 +242,13 @@ class KeptLaunches:
             else:
                 del self.kept_by_id[name]
         return {name: self.kept_by_id[name].instance_id for name in mine if name in self.kept_by_id}
+
+    def note_own_key(self, work: Work, instance_id: str, own_key: str) -> None:
+        if self.note_errors:
+            raise self.note_errors.pop(0)
+        launch = self.kept_by_id[work.submission_id]
+        assert launch.instance_id == instance_id
+        self.kept_by_id[work.submission_id] = replace(launch, own_key=own_key)
 
 
 class Killed(BaseException):
@@ -271,6 +346,29 @@ def test_a_host_with_another_key_is_terminated_at_once() -> None:
         fixture.hosts.acquire(fixture.claimed())
     assert len(fixture.dialled) == 1
     assert fixture.states() == ["terminated"]
+    assert fixture.told == [REFUSED]
+
+
+REFUSED = SecurityEvent("iris", "host-key-refused", "i-00000000000000001")
+
+
+def test_another_key_in_the_midst_of_a_run_is_told_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    fixture = Fixture([None, HostKeyRefused("another key")])
+    provisioned = fixture.hosts.acquire(fixture.claimed())
+    with pytest.raises(HostKeyRefused):
+        fixture.hosts.connect(provisioned)
+    assert fixture.told == [REFUSED]
+    (record,) = [one for one in caplog.records if one.levelname == "CRITICAL"]
+    assert (record.action, record.host) == ("host-key-refused", "i-00000000000000001")  # type: ignore[attr-defined]
+
+
+def test_the_key_of_whoever_has_the_address_of_an_ended_host_is_no_alarm() -> None:
+    fixture = Fixture([None, HostKeyRefused("another key")])
+    provisioned = fixture.hosts.acquire(fixture.claimed())
+    fixture.instances.terminate([provisioned.host.host_id])
+    with pytest.raises(HostGone):
+        fixture.hosts.connect(provisioned)
+    assert fixture.told == []
 
 
 def test_a_host_that_ends_while_booting_is_gone() -> None:
