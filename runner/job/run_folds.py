@@ -56,28 +56,43 @@ class Kit:
 
     def read(self, number: int, folder: Path) -> Result:
         """Make of a finished fold's predictions what `run` made of them; raises where its scores are others by now."""
+        found = STEPS if self.y_test is not None else STEPS[:2]
+        y_pred = {suffix: self._predictions(folder, suffix) for suffix in ("train", "test") if suffix in found}
+        result = self.score(number, y_pred, [float((folder / f"{step}_time").read_text()) for step in found])
+        if result[2].to_csv() != (folder / "scores.csv").read_text():
+            raise ValueError("its predictions give other scores than it has")
+        return result
+
+    def score(self, number: int, y_pred: dict[str, Any], times: list[float]) -> Result:
+        """Make of a fold's predictions, on all training rows and the test rows, what `run` made of them.
+
+        `times` are seconds of training, validating and testing, the last one only where there are test labels.
+        """
+        from rampwf.utils.scoring import score_matrix
+
         train_is, valid_is = self.cv[number]
         rows = {"train": train_is, "valid": valid_is}
-        y_pred = self._predictions(folder, "train")
         truths = {step: self.problem.Predictions(y_true=self.y_train, fold_is=rows[step]) for step in rows}
-        found = {step: self.problem.Predictions(y_pred=y_pred, fold_is=rows[step]) for step in rows}
+        found = {step: self.problem.Predictions(y_pred=y_pred["train"], fold_is=rows[step]) for step in rows}
         if self.y_test is not None:
             truths["test"] = self.problem.Predictions(y_true=self.y_test)
-            found["test"] = self.problem.Predictions(y_pred=self._predictions(folder, "test"))
-        scores = self._scores(truths, found)
-        scores["time"] = [float((folder / f"{step}_time").read_text()) for step in STEPS if step in found]
-        if scores.to_csv() != (folder / "scores.csv").read_text():
-            raise ValueError("its predictions give other scores than it has")
+            found["test"] = self.problem.Predictions(y_pred=y_pred["test"])
+        scores = score_matrix(self.score_types, ground_truth=truths, predictions=found)
+        scores["time"] = times
         return found["valid"], found.get("test"), scores
 
-    def bag(self, results: list[Result], output: Path) -> None:
-        """Print the mean scores, then make the scores of the combined predictions."""
+    def show_means(self, results: list[Result]) -> None:
+        """Print the mean scores of the folds."""
         from rampwf.utils.pretty_print import print_df_scores
         from rampwf.utils.scoring import mean_score_matrix
-        from rampwf.utils.submission import bag_submissions
 
         title("----------------------------", "Mean CV scores", "----------------------------")
         print_df_scores(mean_score_matrix([scores for _, _, scores in results], self.score_types), indent="\t")
+
+    def bag(self, results: list[Result], output: Path) -> None:
+        """Make, and print, the scores of the combined predictions."""
+        from rampwf.utils.submission import bag_submissions
+
         bag_submissions(
             self.problem,
             self.cv,
@@ -116,11 +131,6 @@ class Kit:
         with (folder / f"y_pred_{suffix}.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return arrays["y_pred"]
 
-    def _scores(self, truths: dict[str, Any], found: dict[str, Any]) -> Any:
-        from rampwf.utils.scoring import score_matrix
-
-        return score_matrix(self.score_types, ground_truth=truths, predictions=found)
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Take over what is finished, run what is missing, bag where nothing is missing any more."""
@@ -144,7 +154,9 @@ def main(arguments: list[str] | None = None) -> None:
             continue
         show(results[number], kit)
     if len(results) == len(kit.cv):
-        kit.bag([results[number] for number in range(len(kit.cv))], output)
+        in_order = [results[number] for number in range(len(kit.cv))]
+        kit.show_means(in_order)
+        kit.bag(in_order, output)
 
 
 def finished(kit: Kit, folder: Path) -> dict[int, Result]:

@@ -1,0 +1,54 @@
+"""Put a run's scores beside its predictions, and take away what the submission put there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+_OF_A_FOLD = frozenset(
+    {"y_pred_train.npz", "y_pred_test.npz", "train_time", "valid_time", "test_time", "state.txt", "error.txt"}
+)
+
+
+def clear(output_dir: Path, folds: int) -> None:
+    """Leave nothing but what a job that knows no label has to leave."""
+    names = {f"fold_{number}" for number in range(folds)}
+    for path in output_dir.iterdir():
+        if path.name not in names:
+            _remove(path)
+        elif path.is_dir():
+            for inside in path.iterdir():
+                if inside.name not in _OF_A_FOLD or inside.is_dir():
+                    _remove(inside)
+
+
+def place(output_dir: Path, folds: Sequence[str], bagged: str) -> None:
+    """Write `scores.csv` of each fold and `bagged_scores.csv`, each whole or not at all."""
+    for number, table in enumerate(folds):
+        folder = output_dir / f"fold_{number}"
+        _write(folder / "scores.csv", table)
+        _write(folder / "state.txt", "scored")
+    _write(output_dir / "bagged_scores.csv", bagged)
+
+
+def _write(path: Path, text: str) -> None:
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            Path(draft).unlink()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
