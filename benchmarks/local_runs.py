@@ -18,7 +18,7 @@ from benchmarks.serving import serve
 from contracts.event import EventConfig
 from contracts.work import HostLayout, Work
 from runner import commands
-from runner.job.supervise import job_environment
+from runner.job.supervisor.environment import job_environment
 
 WORKERS = 2
 EVENT = """
@@ -121,6 +121,8 @@ def _bare(event: EventConfig, folder: Path, count: int) -> float:
         job = folder / str(number)
         work = Work(number, event.name, deployment.TEAM, f"short_{number}", 1, job, job, job, 120.0)
         environment = job_environment(job, layout.ramp_test, 1)
+        for name in ("home", "tmp"):
+            (job / name).mkdir()
         with (job / "log").open("wb") as log:
             subprocess.run(
                 commands.ramp_test(layout, str(job), work),

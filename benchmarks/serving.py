@@ -13,6 +13,7 @@ from contracts.work import Failed, Scored
 from runner import app
 from runner.interruption import Interruption
 from runner.progress import Progress, RunEnded, Stage
+from runner.scoring.choosing import scorer_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +51,17 @@ def serve(
     interruption = Interruption()
     book = _Book()
     store = app.open_store(event)
-    dispatcher = app.make_dispatcher(
-        event,
-        store=store,
-        hosts=app.make_hosts(event, outputs=outputs, image=image or _no_image, interruption=interruption),
-        interruption=interruption,
-        observe=book.note,
-        hunger_policy=HungerPolicy.EXIT,
-    )
-    summary = dispatcher.serve()
+    with scorer_of(event) as scorer:
+        dispatcher = app.make_dispatcher(
+            event,
+            store=store,
+            hosts=app.make_hosts(event, outputs=outputs, image=image or _no_image, interruption=interruption),
+            interruption=interruption,
+            observe=book.note,
+            hunger_policy=HungerPolicy.EXIT,
+            scorer=scorer,
+        )
+        summary = dispatcher.serve()
     store.close()
     if summary.scored != len(book.ended) or summary.failed or summary.unexpected:
         raise RuntimeError(f"not every submission was scored: {summary}")

@@ -74,6 +74,10 @@ class KitInvalid(AskedWrongly):
     """The challenge's kit is missing or lacks what `ramp-test` needs."""
 
 
+class KitChanged(RampartError):
+    """A run cannot be scored with the labels and folds it was made with: nobody's fault, so it is run again."""
+
+
 class SubmissionInvalid(AskedWrongly):
     """A submission's name or folder cannot be taken."""
 
@@ -176,6 +180,10 @@ class HostUnreachable(RampartError):
 
 class HostKeyRefused(HostUnreachable):
     """A host answered with another key than the one it was launched with: someone may stand in between."""
+
+
+class HostKeyNotRotated(RampartError):
+    """A host cannot have an SSH host key of its own, and the event is strict about isolation."""
 
 
 class BootTimeout(HostUnreachable):

@@ -27,6 +27,7 @@ from contracts.event_values import (
 )
 from contracts.infra import Infra
 from contracts.section import Section
+from contracts.work import Isolation
 
 
 class HungerPolicy(StrEnum):
@@ -35,6 +36,20 @@ class HungerPolicy(StrEnum):
     NONE = "none"
     SLEEP = "sleep"
     EXIT = "exit"
+
+
+class Scoring(StrEnum):
+    """Where predictions are compared with the labels."""
+
+    SERVER = "server"
+    HOST = "host"
+
+
+class Canary(StrEnum):
+    """Whether a public event's loop waits for a canary that was stopped at everything it tried."""
+
+    REQUIRED = "required"
+    WAIVED = "waived"
 
 
 class Ramp(Section):
@@ -75,6 +90,18 @@ class Worker(Section):
     memory_limit_mib: Count | None = Field(default=None, ge=64)
     memory_profiling: bool = False
     hooks: Hooks = Hooks()
+
+    # what a submission may do and take
+    isolation: Annotated[Isolation, BeforeValidator(one_of(*Isolation))] = Isolation.AVAILABLE
+    tasks_limit: Count = Field(default=1024, ge=16)
+    cpu_limit: Number | None = Field(default=None, gt=0)
+    file_size_limit_mib: Count = Field(default=8192, ge=1)
+    disk_limit_mib: Count = Field(default=20480, ge=16)
+    scoring: Annotated[Scoring, BeforeValidator(one_of(*Scoring))] | None = None
+    """None: on the server where the kit allows it, else on the host, with a warning."""
+    canary: Annotated[Canary, BeforeValidator(one_of(*Canary))] = Canary.REQUIRED
+    withhold_logs: bool = False
+    shown_log_kib: Count = Field(default=64, ge=1, le=1024)
 
     # conda: an environment on this machine
     env: Annotated[Literal["conda", "venv"], BeforeValidator(one_of("conda", "venv"))] = "conda"

@@ -103,7 +103,8 @@ class Launch:
 
     `submission_ids` are those it launches for, one instance each. `host_key` is the public half of the key its hosts
     share. `instance_id` is that of the one run it is asked about, empty until EC2 has answered; the request's user
-    data, which holds the private half, is kept no longer than that.
+    data, which holds the private half, is kept no longer than that. `own_key` is the public half of the key that this
+    instance made for itself, empty until it is about to show it.
     """
 
     request: LaunchRequest
@@ -111,6 +112,7 @@ class Launch:
     submission_ids: tuple[int, ...]
     intended_at: datetime
     instance_id: str = ""
+    own_key: str = ""
 
 
 def one_each(submission_ids: Iterable[int], instance_ids: Iterable[str]) -> dict[int, str]:

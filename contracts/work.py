@@ -23,16 +23,55 @@ class Cause(StrEnum):
     TIMEOUT = "timeout"
     OUT_OF_MEMORY = "out-of-memory"
     KILLED = "killed"  # a signal nobody of ours sent
+    TOO_MANY_TASKS = "too-many-tasks"
+    FILE_TOO_LARGE = "file-too-large"
+    DISK_FULL = "disk-full"  # of what the submission itself may write
     BAD_OUTPUT = "bad-output"  # ended well but left no scores, or scores nobody can read
     KIT_BROKEN = "kit-broken"
     ENVIRONMENT_BROKEN = "environment-broken"
     HOST_LOST = "host-lost"
+    HOST_KEY_REFUSED = "host-key-refused"  # what answered at the host's address was not the host
     SPOT_RECLAIMED = "spot-reclaimed"
     BOOT_TIMEOUT = "boot-timeout"
     LAUNCH_REFUSED = "launch-refused"
     TRANSFER_REFUSED = "transfer-refused"
+    NOT_CONTAINED = "not-contained"  # the host cannot contain a submission as the event demands
     CANCELLED = "cancelled"
     INTERNAL = "internal"  # an error of Rampart itself
+
+
+class Isolation(StrEnum):
+    """How much containment an event demands of its hosts."""
+
+    STRICT = "strict"  # another user, no network, a read-only system; a host that cannot give it runs nothing
+    AVAILABLE = "available"  # the strongest a host can give
+
+
+class Containment(StrEnum):
+    """What a job is contained by on its host, strongest first."""
+
+    SYSTEMD = "systemd"  # a transient unit of another user's, with a control group, filtered system calls
+    NAMESPACES = "namespaces"  # another user in namespaces of its own
+    USER_NAMESPACE = "user-namespace"  # namespaces of its own, but the login user's rights outside of them
+    PROCESS_GROUP = "process-group"  # limits alone
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a job is another user's, without network, on a read-only system."""
+        return self in (Containment.SYSTEMD, Containment.NAMESPACES)
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """What a job may take besides memory and time; `cpus` None means all of its host's.
+
+    `tasks` are processes with threads. `file_bytes` bounds one file, `disk_bytes` all a job writes.
+    """
+
+    tasks: int = 1024
+    cpus: float | None = None
+    file_bytes: int = 8 * 2**30
+    disk_bytes: int = 20 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +84,8 @@ class Work:
     (empty: not known) are what its output must hold to be recorded. `lease_token` fences every write about the run:
     who adopts it gets another one. `on_demand`: this attempt must not be given a spot instance. `salvage_dir` keeps the
     finished folds of attempts that lost their host (None: it keeps none); `salvaged` are those not to be run again.
+    `withholds_log`: what the job prints is kept from the team. `shown_log_bytes` caps what the team is shown of it;
+    what that leaves out is kept in `whole_log_dir` (None: it is not kept).
     """
 
     submission_id: int
@@ -65,6 +106,11 @@ class Work:
     on_demand: bool = False
     salvage_dir: Path | None = None
     salvaged: tuple[int, ...] = ()
+    limits: JobLimits = JobLimits()
+    isolation: Isolation = Isolation.AVAILABLE
+    withholds_log: bool = False
+    shown_log_bytes: int = 64 * 1024
+    whole_log_dir: Path | None = None
 
     @property
     def submission_key(self) -> str:
@@ -93,12 +139,18 @@ class HostAddress:
 
 @dataclass(frozen=True, slots=True)
 class HostLayout:
-    """Where the challenge lies on a host, as absolute paths there; `python` is that of the kit's environment."""
+    """Where the challenge lies on a host, as absolute paths there; `python` is that of the kit's environment.
+
+    `is_ours`: the machine is there for submissions alone, so a user may be made on it. `hidden` are folders that no
+    job may look into.
+    """
 
     kit_dir: str
     data_dir: str
     python: str
     ramp_test: str
+    is_ours: bool = True
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +174,16 @@ class Provisioned:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """A run whose submission lies on its host. `job_dir` is an absolute path there, new for each attempt."""
+    """A run whose submission lies on its host. `job_dir` is an absolute path there, new for each attempt.
+
+    `is_blind`: the job gets no test label and leaves predictions alone, which are scored on this machine; `labels`
+    names what they are compared with.
+    """
 
     provisioned: Provisioned
     job_dir: str
+    is_blind: bool = False
+    labels: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +201,18 @@ class JobEnd(StrEnum):
     SIGNALLED = "signalled"
     TIMEOUT = "timeout"
     OUT_OF_MEMORY = "out-of-memory"
+    TOO_MANY_TASKS = "too-many-tasks"
+    FILE_TOO_LARGE = "file-too-large"
+    DISK_FULL = "disk-full"
+    NOT_CONTAINED = "not-contained"  # the host could not do as the event demands: nothing of the submission ran
 
 
 @dataclass(frozen=True, slots=True)
 class JobExit:
-    """What the supervisor wrote when the job ended. `code` is the exit code, or minus the signal's number."""
+    """What the supervisor wrote when the job ended. `code` is the exit code, or minus the signal's number.
+
+    `containment` is what the job ran in, None where the supervisor does not say.
+    """
 
     end: JobEnd
     code: int
@@ -156,6 +221,7 @@ class JobExit:
     peak_memory_bytes: int
     output_bytes: int
     output_dropped_bytes: int = 0
+    containment: Containment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ from pydantic import SecretStr
 from clients.keepalive import KEEPALIVE, Keepalive
 from contracts.errors import AskedWrongly, HostKeyRefused, HostUnreachable, ToolMissing
 from contracts.event import EventConfig, HungerPolicy
+from contracts.event_secrets import secrets_of
 from contracts.host_boot import HostKey
 from contracts.image import ImageReference
+from contracts.redaction import Redactor
 from contracts.stack import StackOutputs
 from contracts.work import HostAddress, Provisioned
 from runner import process_name
@@ -27,9 +29,19 @@ from runner.flow import Run
 from runner.hosts import TEMPO, CurrentImage, Ec2Hosts, Tempo, WayIn
 from runner.interruption import Interruption
 from runner.own_run import OwnRun
-from runner.ports import Hosts, Launches, Limited, Sweep, Transport
+from runner.ports import Hosts, Launches, Limited, Scorer, Sweep, Transport
 from runner.progress import CloudAsked, Observer
-from runner.store import LEASE_S, Catalogue, Database, ImageRecords, SqlStore, Wishes, copy_event, upgrade
+from runner.store import (
+    LEASE_S,
+    CanaryRecords,
+    Catalogue,
+    Database,
+    ImageRecords,
+    SqlStore,
+    Wishes,
+    copy_event,
+    upgrade,
+)
 from runner.workers.own import OwnWorkers, own_workers
 from runner.workers.standing import Standing, StandingHost, running_instance
 
@@ -66,6 +78,11 @@ def open_image_records(event: EventConfig) -> ImageRecords:
     return ImageRecords(_open_database(event))
 
 
+def open_canary_records(event: EventConfig) -> CanaryRecords:
+    """Open what came of the event's canaries."""
+    return CanaryRecords(_open_database(event))
+
+
 def copy_database(event: EventConfig, to: SecretStr) -> dict[str, int]:
     """Copy the event from its embedded database into another; gives the number of rows by table."""
     source, target = Database(event.database_url.get_secret_value()), Database(to.get_secret_value())
@@ -85,6 +102,7 @@ def make_dispatcher(
     interruption: Interruption,
     observe: Observer,
     hunger_policy: HungerPolicy | None = None,
+    scorer: Scorer | None = None,
     sweep: Sweep | None = None,
     is_closed: Callable[[], bool] = lambda: False,
     lease_renewal_s: float = LEASE_RENEWAL_S,
@@ -107,10 +125,12 @@ def make_dispatcher(
         now=now,
         observe=observe,
         patience=patience,
+        scorer=scorer,
         sweep=sweep,
         is_closed=is_closed,
         limit=hosts.limit if isinstance(hosts, Limited) else lambda: None,
         make_run=_run_by(event, hosts),
+        redact=Redactor(secrets_of(event, os.environ)),
     )
 
 
@@ -325,5 +345,6 @@ def _ec2_hosts(
         now=now,
         interruption=interruption,
         launches=launches,
+        observe=observe,
         tempo=tempo,
     )

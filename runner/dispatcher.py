@@ -13,12 +13,13 @@ from datetime import datetime
 
 from contracts.errors import LeaseLost, RampartError, StoreRefuses, StoreUnavailable
 from contracts.event import HungerPolicy
+from contracts.redaction import BY_LOOK
 from contracts.work import Adopted, Claimed, Failed, Scored, claimed_of
 from runner.carrying.patience import PATIENCE, Patience
 from runner.flow import Run, Surroundings
 from runner.interruption import HandedBack, Interruption, Wish
 from runner.leasing import Leases
-from runner.ports import Hosts, Store, Sweep
+from runner.ports import Hosts, Scorer, Store, Sweep
 from runner.progress import Observer, RunEnded
 from runner.ticking import every
 
@@ -67,6 +68,7 @@ class Dispatcher:
 
     `limit` tells how many hosts may be up, where that was found out; `sweep` keeps the account clean meanwhile. An
     event that `is_closed` is served until its queue is empty, whatever its hunger policy.
+    `redact` takes secrets out of what is told of runs.
     """
 
     def __init__(
@@ -80,17 +82,19 @@ class Dispatcher:
         now: Callable[[], datetime],
         observe: Observer,
         patience: Patience = PATIENCE,
+        scorer: Scorer | None = None,
         sweep: Sweep | None = None,
         limit: Callable[[], int | None] = lambda: None,
         is_closed: Callable[[], bool] = lambda: False,
         make_run: MakeRun = Run,
+        redact: Callable[[str], str] = BY_LOOK,
     ) -> None:
         self._event = event
         self._pace = pace
         self._store = store
         self._interruption = interruption
         self._now = now
-        self._around = Surroundings(hosts, store, interruption, now, observe, patience)
+        self._around = Surroundings(hosts, store, interruption, now, observe, patience, scorer, redact)
         self._sweep = sweep
         self._limit = limit
         self._is_closed = is_closed

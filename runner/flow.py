@@ -11,7 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.errors import CapacityMissing, DiskFull, HostUnreachable, LeaseLost, RampartError, RunOver, SpotReclaimed
+from contracts.errors import (
+    CapacityMissing,
+    DiskFull,
+    HostUnreachable,
+    KitChanged,
+    LeaseLost,
+    RampartError,
+    RunOver,
+    SpotReclaimed,
+)
+from contracts.redaction import BY_LOOK
 from contracts.work import (
     Adopted,
     Blame,
@@ -34,9 +44,10 @@ from runner.carrying.patience import PATIENCE, Patience
 from runner.carrying.reaching import Reach
 from runner.carrying.recording import Recorder
 from runner.interruption import HandedBack, Interrupted, Interruption, Wish
+from runner.judging import wording
 from runner.judging.faults import cancelled, failed_by
 from runner.judging.retry import Again, BackToQueue
-from runner.ports import Hosts, Store, Transport
+from runner.ports import Hosts, Scorer, Store, Transport
 from runner.progress import Observer, RunEnded, Stage, StageStarted
 from runner.stages import launch, pull, push, scores, wait
 
@@ -57,6 +68,8 @@ class Surroundings:
     now: Callable[[], datetime]
     observe: Observer
     patience: Patience = PATIENCE
+    scorer: Scorer | None = None
+    redact: Callable[[str], str] = BY_LOOK
     chance: Callable[[], float] = random.random
 
 
@@ -70,8 +83,10 @@ class Run:
         self._work = self._claimed.work
         self._hosts = around.hosts
         self._store = around.store
+        self._scorer = around.scorer
         self._now = around.now
         self._observe = around.observe
+        self._redact = around.redact
         self._patience = around.patience
         self._interruption = interruption
         self._leaving = Leaving(around.hosts, interruption)
@@ -139,7 +154,7 @@ class Run:
                 start = start.finished
             pulled = start if isinstance(start, Pulled) else self._on_host(start)
             with self._step(Stage.SCORE, after=pulled):
-                return scores.score(pulled)
+                return scores.score(pulled, self._scorer)
         except LeaseLost:
             raise
         except Exception as error:
@@ -160,6 +175,8 @@ class Run:
                 pass
         if isinstance(error, CapacityMissing):
             return self._unharmed(str(error), wait_s=error.retry_after_s)
+        if isinstance(error, KitChanged):
+            return self._unharmed(str(error))
         if isinstance(error, HandedBack):
             raise error
         if isinstance(error, RampartError):
@@ -177,13 +194,13 @@ class Run:
 
     def _ended(self, outcome: Outcome) -> RunEnded:
         with self._step(Stage.RECORD):
-            outcome = self._recorder.settled(outcome)
+            outcome = wording.cleared(self._recorder.settled(outcome), self._redact)
             try:
                 self._recorder.record(outcome)
             except (RampartError, HandedBack):
                 raise
             except Exception as error:  # it would not go better another time
-                outcome = self._internal(error)
+                outcome = wording.cleared(self._internal(error), self._redact)
                 self._recorder.record(outcome)
         if not isinstance(outcome, BackToQueue):
             salvaged.forget(self._work)
@@ -225,7 +242,8 @@ class Run:
             again, was_tried = was_tried, True
             if isinstance(start, Provisioned):
                 with self._step(Stage.PUSH, after=start):
-                    start = push.push(start, transport, again=again)
+                    bundle = self._scorer.bundle() if self._scorer is not None else None
+                    start = push.push(start, transport, again=again, bundle=bundle)
             with self._step(Stage.LAUNCH, after=start):
                 return launch.launch(start, transport, self._now)
 
@@ -256,7 +274,7 @@ class Run:
         pauses = self._patience.pauses()
         for attempt in range(1, self._patience.tries_to_pull + 1):
             try:
-                return pull.pull(finished, transport)
+                return pull.pull(finished, transport, redact=self._redact)
             except OSError as error:
                 if error.errno not in _NO_ROOM:
                     raise

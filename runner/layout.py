@@ -11,6 +11,7 @@ from contracts.work import HostLayout
 from runner.ports import Transport
 
 LAYOUT_FILE = ".rampart/layout.json"
+_KEYS = ("kit_dir", "data_dir", "python", "ramp_test")
 _READ_LAYOUT = ("sh", "-c", f'cat "$HOME/{LAYOUT_FILE}" 2>/dev/null; printf "\\n%s" "$HOME"')
 _FIND_RAMP_TEST = ("bash", "-lc", "command -v ramp-test")
 
@@ -39,7 +40,8 @@ def _described(text: str) -> HostLayout | None:
         return None
     try:
         found: Any = json.loads(text)
-        return HostLayout(**{key: str(found[key]) for key in HostLayout.__slots__})
+        kit_dir, data_dir, python, ramp_test = (str(found[key]) for key in _KEYS)
+        return HostLayout(kit_dir, data_dir, python, ramp_test)
     except (ValueError, KeyError, TypeError) as error:
         hint = "build the image again: invoke build-ami"
         raise LayoutMissing(f"the image's ~/{LAYOUT_FILE} cannot be read: {error}", hint=hint) from error

@@ -55,7 +55,7 @@ class OwnRun(Run):
         with self._step(Stage.WAIT):
             finished = driving.wait(worker, launched, self._interruption.sleep, interval_s=self._interval_s)
         with self._step(Stage.PULL):
-            return driving.collect(worker, finished)
+            return driving.collect(worker, finished, redact=self._redact)
 
     def _outcome_of(self, error: Exception) -> Scored | Failed | BackToQueue:
         if self._interruption.wish is Wish.HAND_BACK:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from contracts.instance import Instance, Launch, LaunchAnswer, LaunchRequest
@@ -11,6 +12,7 @@ from contracts.remote import CommandResult
 from contracts.work import Adopted, Cause, Claimed, Failed, Launched, Provisioned, Scored, StageValue, Work
 from runner.interruption import Interruption
 from runner.progress import Stage
+from runner.scoring.bundle import Bundle
 
 
 class Transport(Protocol):
@@ -44,6 +46,8 @@ class Hosts(Protocol):
 
     def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:
         """Give the run a host that answers; raises CloudError, BootTimeout, HostKeyRefused or ImageNotFound.
+
+        HostKeyNotRotated says that the image does not let a host have a key of its own, and the event is strict.
 
         CapacityMissing says that there is none at the moment, HostGone that the one that was begun with has ended,
         Interrupted that the run's own `interruption` was asked meanwhile: no host is held then, unless runs are handed
@@ -130,6 +134,26 @@ class Launches(Protocol):
         """EC2 has answered, with instances by submission: the launch's user data is forgotten.
 
         Gives what stands: the first answer counts, and runs that have ended meanwhile hold no instance.
+        """
+        ...
+
+    def note_own_key(self, work: Work, instance_id: str, own_key: str) -> None:
+        """Keep the key that the run's instance shows from now on. Raises LeaseLost or RunOver."""
+        ...
+
+
+class Scorer(Protocol):
+    """What scores predictions where the labels are, for runs whose host has none."""
+
+    def bundle(self) -> Bundle | None:
+        """Give what a job needs to predict; None where the kit does not allow it. Raises KitInvalid."""
+        ...
+
+    def score(self, output_dir: Path, labels: str, times: Sequence[Sequence[float]]) -> str:
+        """Write a run's scores beside its predictions, as ramp-test does; `times` are in seconds, by fold and step.
+
+        Gives why the predictions cannot be scored, in one clause, empty where they are. Raises KitChanged where the
+        kit's labels are no longer `labels`, KitInvalid where the kit itself fails.
         """
         ...
 

@@ -61,5 +61,14 @@ class CloudAsked:
     error_code: str
 
 
-Progress = StageStarted | RunEnded | LeasesRenewed | CloudAsked
+@dataclass(frozen=True, slots=True)
+class SecurityEvent:
+    """Something happened that only an attack explains, or a fault that looks like one; `kind` is a word for it."""
+
+    event: str
+    kind: str
+    host_id: str
+
+
+Progress = StageStarted | RunEnded | LeasesRenewed | CloudAsked | SecurityEvent
 Observer = Callable[[Progress], None]

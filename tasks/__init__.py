@@ -3,6 +3,7 @@
 from invoke.collection import Collection
 
 from tasks import (
+    canary,
     databases,
     doctor,
     environments,
@@ -31,6 +32,7 @@ for _module in (
     image_choice,
     linting,
     environments,
+    canary,
     runs,
     organising,
     databases,

@@ -11,8 +11,10 @@ from contracts.errors import BadConfiguration, RampartError
 from contracts.event import EventConfig
 from contracts.findings import Finding, Level
 from contracts.stack import StackOutputs
+from contracts.work import Isolation
 
 _GIB = 2**30
+_LOGIN_KEYS = ("id_dsa", "id_ecdsa", "id_ed25519", "id_rsa")  # what ssh takes where nothing else is said
 _SCARCE_BYTES = 5 * _GIB
 _TOO_LITTLE_BYTES = _GIB // 4
 
@@ -31,6 +33,7 @@ def check(name: str | None, *, config: str | None, local: bool) -> list[Finding]
     findings += _guarded("disk", lambda: _disk(event))
     if event.worker.worker_type == "conda":
         findings += _guarded("environment", lambda: _environment(event))
+        findings += _guarded("containment", lambda: _containment(event))
     if event.worker.worker_type == "aws":
         findings += _aws(event)
     return findings
@@ -102,6 +105,21 @@ def _environment(event: EventConfig) -> Iterator[Finding]:
     yield Finding(Level.OK, "environment", f"{environment_prefix(event.worker)} has ramp-test")
 
 
+def _containment(event: EventConfig) -> Iterator[Finding]:
+    """Try what a submission would be contained by on this machine."""
+    from runner.job import probing
+
+    found = probing.strongest_here()
+    reasons = "; ".join(found.reasons)
+    if found.containment.is_strict:
+        told = f"submissions run in {found.containment}" + (f" ({reasons})" if reasons else "")
+        yield Finding(Level.OK, "containment", told)
+        return
+    weak = f"submissions run with no more around them than {found.containment}: {reasons}"
+    level = Level.ERROR if event.worker.isolation is Isolation.STRICT else Level.WARNING
+    yield Finding(level, "containment", weak, "run as root, or use worker_type: aws for strangers' code")
+
+
 def _aws(event: EventConfig) -> list[Finding]:
     found = _guarded("credentials", lambda: _credentials(event))
     found += _guarded("key", lambda: _key_file(event))
@@ -126,8 +144,13 @@ def _credentials(event: EventConfig) -> Iterator[Finding]:
 def _key_file(event: EventConfig) -> Iterator[Finding]:
     from clients.keys import check_key_file
 
-    check_key_file(event.key_path)
-    yield Finding(Level.OK, "key", str(event.key_path))
+    path = event.key_path
+    check_key_file(path)
+    if path.name in _LOGIN_KEYS and path.parent == Path.home() / ".ssh":
+        hint = f"give the event one of its own: invoke keys-create --event {event.name} --path FILE"
+        yield Finding(Level.WARNING, "key", f"{path} is the key you log in with elsewhere", hint)
+    else:
+        yield Finding(Level.OK, "key", str(path))
 
 
 def _stack(event: EventConfig, kept: list[StackOutputs]) -> Iterator[Finding]:

@@ -39,6 +39,9 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Task[Any]]:
                 run(*arguments, **named)
 
         def run(*arguments: Any, **named: Any) -> None:
+            from tasks import unforeseen
+
+            unforeseen.heed()
             try:
                 with _terminated_as_by_ctrl_c():
                     body(*arguments, **named)

@@ -8,6 +8,7 @@ from pathlib import Path
 from contracts.errors import AskedWrongly, RampartError, UnknownName
 from contracts.event import EventConfig
 from contracts.event_file import load_event
+from contracts.event_secrets import secrets_of
 
 
 def events_folder() -> Path:
@@ -38,15 +39,19 @@ def open_event(
 def read_event(
     name: str | None, *, config: str | None = None, local: bool = False, may_lack_environment: bool = False
 ) -> EventConfig:
-    """Load an event as `open_event` does, and keep silent."""
+    """Load an event as `open_event` does, and keep silent; its secrets are shown nowhere from now on."""
+    from tasks import console
+
     if local:
         enter_local_cloud()
-    return load_event(
+    event = load_event(
         _event_file(name),
         environ=os.environ,
         deployment_config=Path(config) if config else None,
         may_lack_environment=may_lack_environment,
     )
+    console.hide(secrets_of(event, os.environ))
+    return event
 
 
 def event_of_challenge(challenge: str) -> str:

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from runner.store import ImageRecords
 
 
-def followed(event: EventConfig) -> Callable[[], ImageReference]:
+def followed(event: EventConfig, check: Callable[[str], None] = lambda _: None) -> Callable[[], ImageReference]:
     """Give what tells the event's image of the moment, the one it is pinned to included, and says once what it is.
 
-    It may be called from any thread, one at a time. It raises ImageNotFound, CloudError or StoreUnavailable.
+    `check` raises RampartError of one that may not be used. What is given may be called from any thread, one at a time.
+    It raises that, ImageNotFound, CloudError or StoreUnavailable.
     """
-    return Followed(event.name, lambda: _opened(event))
+    return Followed(event.name, lambda: _opened(event, check))
 
 
 def warning(event: str, image_id: str, name: str) -> str:
@@ -53,14 +54,20 @@ class Followed:
         return image
 
 
-def _opened(event: EventConfig) -> tuple[Callable[[], Choice], ImageRecords]:
+def _opened(event: EventConfig, check: Callable[[str], None]) -> tuple[Callable[[], Choice], ImageRecords]:
     from clients.aws.images import Images
     from clients.aws.session import session_for
     from imagebuilder.images import choose
     from runner.app import now, open_image_records
 
     own, records = Images(session_for(event)), open_image_records(event)
-    return lambda: choose(event, own, now=now(), pinned=records.pinned(event.name)), records
+
+    def ask() -> Choice:
+        choice = choose(event, own, now=now(), pinned=records.pinned(event.name))
+        check(choice.image.image_id)
+        return choice
+
+    return ask, records
 
 
 def _tell(event: str, choice: Choice, *, is_first: bool) -> None:

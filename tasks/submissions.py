@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,9 @@ from contracts.event import EventConfig
 from contracts.image import ImageRecord
 from runner.app import open_catalogue, open_image_records
 from runner.kit import describe_kit
+from runner.stages import log_files
 from runner.store import FailureRow, Leaderboard, SubmissionRow, check_name
+from runner.workers.environments import kit_python
 from tasks import console
 
 
@@ -22,7 +23,7 @@ def submit(event: EventConfig, *, team: str, name: str, source: Path) -> int:
     check_name(name, "submission")
     catalogue = open_catalogue(event)
     if not catalogue.has_event(event.name):  # describing a kit loads it, which takes seconds
-        kit = describe_kit(event.ramp.kit_dir, data_dir=event.ramp.data_dir, python=_python(event))
+        kit = describe_kit(event.ramp.kit_dir, data_dir=event.ramp.data_dir, python=str(kit_python(event.worker)))
         catalogue.add_event(event, kit)
     catalogue.add_team(event.name, team)
     return catalogue.add_submission(event, team, name, source)
@@ -115,25 +116,21 @@ def print_log(event: EventConfig, *, team: str, name: str) -> None:
 
 
 def stored_log(event: EventConfig, row: SubmissionRow) -> list[str]:
-    """The lines of the log that came with the last result. Raises UnknownName where there is none."""
-    path = event.ramp.logs_dir / f"submission_{row.submission_id:09d}" / "log"
+    """The lines of the log that came with the last result, of what the team is not shown of it too.
+
+    Raises UnknownName where there is none.
+    """
+    shown = event.ramp.logs_dir / f"submission_{row.submission_id:09d}" / "log"
+    whole = log_files.whole_log_dir(event.state_dir, row.submission_id) / "log"
     named = f"{row.team}/{row.submission}"
     try:
+        path = whole if whole.is_file() else shown
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError as error:
         if row.state != "new" and row.ended_at:
             raise UnknownName(f"{named} left no log: {row.reason or row.state}") from error
         hint = "it comes with the result; while it runs: invoke logs --follow"
         raise UnknownName(f"{named} has no log yet: it is {row.state}", hint=hint) from error
-
-
-def _python(event: EventConfig) -> str:
-    """The kit is described by the event's own environment where that is on this machine, else by ours."""
-    from runner.workers.environments import environment_prefix
-
-    if event.worker.worker_type == "conda":
-        return str(environment_prefix(event.worker) / "bin" / "python")
-    return sys.executable
 
 
 def _took(row: SubmissionRow) -> str:

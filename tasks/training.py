@@ -18,10 +18,12 @@ from contracts.work import Failed, Scored
 from runner.app import make_dispatcher, make_hosts, make_sweep, now, open_catalogue, open_store
 from runner.dispatcher import Dispatcher, Summary
 from runner.interruption import Interruption, Wish
-from runner.ports import Hosts
+from runner.ports import Hosts, Scorer
+from runner.scoring.choosing import scorer_of
 from runner.store import Catalogue, SqlStore, SubmissionRow
 from runner.telling.hooks import Hooks
-from tasks import console, gateway, image_following, stack, submissions
+from runner.telling.weak_walls import WeakWalls
+from tasks import canary_gate, console, gateway, image_following, stack, submissions
 from tasks.watching import Watch
 
 _ABOUT_WISHES = {
@@ -66,14 +68,21 @@ def serve_event(
     *,
     until_closed: bool = False,
 ) -> Summary:
-    """Serve one queue until the policy or `interruption` ends it, and tell what came of it."""
+    """Serve one queue until the policy or `interruption` ends it, and tell what came of it.
+
+    Raises AskedWrongly where the event is public and its canary was not stopped at everything.
+    """
+    check_image = canary_gate.admitted(event)
     store = open_store(event)
     hooks = Hooks(event, os.environ)
     is_closed = partial(_has_closed, open_catalogue(event), event.name) if until_closed else None
-    dispatcher = _dispatcher(event, store, interruption, policy, watch, hooks, is_closed=is_closed)
-    console.say(f"serving {event.name}: {event.dispatcher.n_workers} at a time")
-    with hooks:
-        summary = dispatcher.serve()
+    with scorer_of(event) as scorer:
+        dispatcher = _dispatcher(
+            event, store, interruption, policy, watch, hooks, scorer, is_closed=is_closed, check_image=check_image
+        )
+        console.say(f"serving {event.name}: {event.dispatcher.n_workers} at a time")
+        with hooks:
+            summary = dispatcher.serve()
     told = f"{event.name}: {summary.scored} scored, {summary.failed} failed"
     if summary.requeued:
         told += f", {summary.requeued} back in the queue"
@@ -103,12 +112,13 @@ def train_one(
     interruption = Interruption()
     store = open_store(event)
     hooks = Hooks(event, os.environ)
-    dispatcher = _dispatcher(event, store, interruption, None, watch or Watch(), hooks, on)
-    claimed = store.claim_one(event.name, team, name)
-    if claimed is None:  # somebody else has taken it meanwhile
-        raise _does_not_wait(event, submissions.find(event, team=team, name=name))
-    with stopped_by_signals(interruption), hooks:
-        ended = dispatcher.run_one(claimed)
+    with scorer_of(event) as scorer:
+        dispatcher = _dispatcher(event, store, interruption, None, watch or Watch(), hooks, scorer, on)
+        claimed = store.claim_one(event.name, team, name)
+        if claimed is None:  # somebody else has taken it meanwhile
+            raise _does_not_wait(event, submissions.find(event, team=team, name=name))
+        with stopped_by_signals(interruption), hooks:
+            ended = dispatcher.run_one(claimed)
     match ended.outcome:
         case Scored(bagged=bagged):
             for step, scores in bagged.scores.items():
@@ -133,15 +143,17 @@ def _dispatcher(
     policy: HungerPolicy | None,
     watch: Watch,
     hooks: Hooks,
+    scorer: Scorer | None,
     on: Hosts | None = None,
     is_closed: Callable[[], bool] | None = None,
+    check_image: Callable[[str], None] = lambda _: None,
 ) -> Dispatcher:
     outputs = stack.outputs_of(event)
-    observe = watch.observer(event, partial(open_catalogue(event).counts, event.name), hooks)
+    observe = watch.observer(event, partial(open_catalogue(event).counts, event.name), hooks, WeakWalls(event.name))
     hosts = on or make_hosts(
         event,
         outputs=outputs,
-        image=image_following.followed(event),
+        image=image_following.followed(event, check_image),
         interruption=interruption,
         observe=observe,
         launches=store,
@@ -154,6 +166,7 @@ def _dispatcher(
         interruption=interruption,
         observe=observe,
         hunger_policy=policy,
+        scorer=scorer,
         sweep=make_sweep(event, outputs=outputs, interruption=interruption, observe=observe),
         is_closed=is_closed or (lambda: False),
     )

@@ -14,7 +14,6 @@ from runner.store import EventCounts
 from runner.telling import json_log, metrics_server
 from runner.telling.json_log import JsonLines
 from runner.telling.metrics import Metrics
-from runner.telling.secrets import secrets_of
 from tasks import console
 
 _SHOWN_AT_START = {Stage.PROVISION: "gets a host", Stage.WAIT: "runs"}
@@ -29,8 +28,6 @@ class Watch:
 
     def observer(self, event: EventConfig, counts: Callable[[], EventCounts], *others: Observer) -> Observer:
         """One observer for an event's dispatcher; `counts` tells what its queue holds."""
-        if self._log is not None:
-            self._log.mask(secrets_of(event))
         told: list[Observer] = [tell if self._log is None else json_log.tell]
         if self._metrics is not None:
             self._metrics.watch(event.name, counts)
@@ -50,7 +47,7 @@ def watched(*, as_json: bool = False, metrics_port: str | None = None) -> Iterat
     log = metrics = None
     with ExitStack() as stack:
         if as_json:
-            log = json_log.start(sys.stderr)
+            log = json_log.start(sys.stderr, console.redacted)
             console.say_in_log()
         if metrics_port is not None:
             metrics = Metrics()

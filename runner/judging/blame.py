@@ -38,6 +38,17 @@ def judge(work: Work, exit: JobExit, log: str, *, began: bool) -> Verdict:
             return Verdict(Blame.PARTICIPANT, Cause.TIMEOUT, message, traceback)
         case JobEnd.OUT_OF_MEMORY:
             return Verdict(Blame.PARTICIPANT, Cause.OUT_OF_MEMORY, _memory_sentence(work, exit), traceback)
+        case JobEnd.TOO_MANY_TASKS:
+            message = f"the limit of {work.limits.tasks} processes and threads was passed"
+            return Verdict(Blame.PARTICIPANT, Cause.TOO_MANY_TASKS, message, traceback)
+        case JobEnd.FILE_TOO_LARGE:
+            return Verdict(Blame.PARTICIPANT, Cause.FILE_TOO_LARGE, _file_sentence(work), traceback)
+        case JobEnd.DISK_FULL:
+            return Verdict(Blame.PARTICIPANT, Cause.DISK_FULL, _disk_sentence(work), traceback)
+        case JobEnd.NOT_CONTAINED:
+            said = _last_line(log)
+            message = f"the event demands isolation: strict, and {said or 'this host cannot give it'}"
+            return Verdict(Blame.ORGANISER, Cause.NOT_CONTAINED, message)
         case JobEnd.SIGNALLED:
             return _signalled(work, exit, traceback)
         case JobEnd.EXITED if began:
@@ -57,6 +68,15 @@ def _memory_sentence(work: Work, exit: JobExit) -> str:
     if work.memory_limit_bytes is None:
         return f"the host's memory was used up: {peak}"
     return f"the memory limit of {work.memory_limit_bytes / 2**20:.0f} MiB was reached: {peak}"
+
+
+def _file_sentence(work: Work) -> str:
+    return f"a file grew past the limit of {work.limits.file_bytes / 2**20:.0f} MiB"
+
+
+def _disk_sentence(work: Work) -> str:
+    limit = f"{work.limits.disk_bytes / 2**20:.0f} MiB"
+    return f"more was written to the disk than the limit of {limit}, the host's disk or its scratch folders allow"
 
 
 def _signalled(work: Work, exit: JobExit, traceback: str) -> Verdict:
@@ -87,6 +107,10 @@ def _submission_failed(work: Work, exit: JobExit, traceback: str) -> Verdict:
     error = _last_line(traceback)
     if error.partition(":")[0].endswith("MemoryError"):
         return Verdict(Blame.PARTICIPANT, Cause.OUT_OF_MEMORY, _memory_sentence(work, exit), traceback)
+    if "[Errno 27]" in error:  # as Python tells that a file may not grow
+        return Verdict(Blame.PARTICIPANT, Cause.FILE_TOO_LARGE, _file_sentence(work), traceback)
+    if "[Errno 28]" in error:
+        return Verdict(Blame.PARTICIPANT, Cause.DISK_FULL, _disk_sentence(work), traceback)
     refused = any(place in traceback for place in _AFTER_TRAINING) and not any(
         place in traceback for place in _IN_TRAINING
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from contracts.errors import CommandFailed, HostUnreachable
@@ -11,14 +11,19 @@ from runner import commands
 from runner.ports import Transport
 
 
-def launch(pushed: Pushed, transport: Transport, clock: Callable[[], datetime]) -> Launched:
+def launch(
+    pushed: Pushed, transport: Transport, clock: Callable[[], datetime], *, program: Sequence[str] = ()
+) -> Launched:
     """Start the job under its supervisor; when this returns the job's lock is held.
+
+    `program` is what it runs instead of what trains a submission.
 
     A job that was launched before is not launched again and counts as launched, so an answer lost on the way is
     asked for again by calling this once more. Raises CommandFailed or HostUnreachable.
     """
-    provisioned = pushed.provisioned
-    argv = commands.launch(provisioned.layout, pushed.job_dir, provisioned.claimed.work)
+    provisioned, is_blind = pushed.provisioned, pushed.is_blind
+    work = provisioned.claimed.work
+    argv = commands.launch(provisioned.layout, pushed.job_dir, work, is_blind=is_blind, program=program)
     answer = transport.run(argv)
     if answer.exit_code == -1:
         raise HostUnreachable(f"{provisioned.host.host_id} broke off while the job was launched")

@@ -10,8 +10,10 @@ from pathlib import Path, PurePosixPath
 from contracts.errors import AskedWrongly, CommandFailed, HostUnreachable, SubmissionInvalid
 from contracts.work import Provisioned, Pushed, Work
 from runner import commands
-from runner.job import run_folds, supervise
+from runner.job import run_blind, run_folds
+from runner.job.pushed import supervisor_files
 from runner.ports import Transport
+from runner.scoring.bundle import Bundle
 from runner.stages import tar_writer
 from runner.stages.tar_writer import Entry
 
@@ -20,14 +22,17 @@ MAX_BYTES = 512 * 1024 * 1024
 _LEFT_BEHIND = {"training_output", "__pycache__"}  # results of an earlier run must not pass for this one's
 
 
-def push(provisioned: Provisioned, transport: Transport, *, again: bool = False) -> Pushed:
+def push(
+    provisioned: Provisioned, transport: Transport, *, again: bool = False, bundle: Bundle | None = None
+) -> Pushed:
     """Send the submission's files with the supervisor, in one stream, into the attempt's own new folder.
 
+    `bundle` is what the job gets instead of labels; without it the host's own kit and data are used.
     `again`: a folder that is there already was made by this very attempt and will do; it appears whole or not at all.
     Raises SubmissionInvalid or AskedWrongly before anything is sent, CommandFailed or HostUnreachable after.
     """
     work = provisioned.claimed.work
-    entries = push_plan(work)
+    entries = push_plan(work, bundle)
     folder = commands.job_folder(work)
     answer = transport.send(commands.unpack(folder), tar_writer.stream(entries))
     if answer.exit_code == -1:
@@ -44,15 +49,18 @@ def push(provisioned: Provisioned, transport: Transport, *, again: bool = False)
         said = answer.stderr.decode("utf-8", "replace").strip()
         message = f"the submission could not be unpacked on {provisioned.host.host_id}: {said or job_dir!r}"
         raise CommandFailed(message, exit_code=answer.exit_code, output_tail=said)
-    return Pushed(provisioned, job_dir)
+    return Pushed(provisioned, job_dir) if bundle is None else Pushed(provisioned, job_dir, True, bundle.labels)
 
 
-def push_plan(work: Work) -> tuple[Entry, ...]:
+def push_plan(work: Work, bundle: Bundle | None = None) -> tuple[Entry, ...]:
     """What is sent: the supervisor, every regular file of the submission, then the folds that need not be run again.
+
+    A bundle goes with the script that trains on it.
 
     Raises SubmissionInvalid, or AskedWrongly where the organiser's own folder cannot be read.
     """
-    return (_entry(commands.SUPERVISOR, Path(supervise.__file__)), *_submission(work), *_finished_folds(work))
+    supervisor = [_entry(name, path) for name, path in supervisor_files().items()]
+    return (*supervisor, *_submission(work), *_blind(bundle), *_finished_folds(work, is_blind=bundle is not None))
 
 
 def _submission(work: Work) -> list[Entry]:
@@ -75,11 +83,18 @@ def _submission(work: Work) -> list[Entry]:
     return entries
 
 
-def _finished_folds(work: Work) -> list[Entry]:
+def _blind(bundle: Bundle | None) -> list[Entry]:
+    if bundle is None:
+        return []
+    script = _entry(commands.RUN_BLIND, Path(run_blind.__file__))
+    return [script, *(_entry(str(path.relative_to(bundle.folder)), path) for path in _files_below(bundle.folder))]
+
+
+def _finished_folds(work: Work, *, is_blind: bool) -> list[Entry]:
     """What an earlier attempt has finished, with the script that runs the rest; a fold that is gone is run again."""
     if not work.salvaged or work.salvage_dir is None:
         return []
-    entries = [_entry(commands.RUN_FOLDS, Path(run_folds.__file__))]
+    entries = [] if is_blind else [_entry(commands.RUN_FOLDS, Path(run_folds.__file__))]
     for folder in (work.salvage_dir / f"fold_{number}" for number in work.salvaged):
         if folder.is_dir():
             files = _files_below(folder)

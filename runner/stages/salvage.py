@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from contracts.work import Launched, Work
+from contracts.work import Launched, Pushed
 from runner import commands
 from runner.carrying import salvaged
 from runner.ports import Transport
@@ -22,8 +22,9 @@ PATIENCE_S = 60.0
 def salvage(launched: Launched, transport: Transport, *, timeout_s: float = PATIENCE_S) -> tuple[int, ...]:
     """Bring the folds the running job has finished to the run's `salvage_dir`; gives the numbers of all kept there.
 
-    A fold counts where its scores can be read as those of a result; its arrays are checked by the job that takes it
-    over. Raises HostUnreachable, CommandFailed, CommandTimedOut or TransferRefused: nothing more is kept then.
+    A fold counts where its scores can be read as those of a result, or its times where it has no scores yet; its arrays
+    are checked by the job that takes it over. Raises HostUnreachable, CommandFailed, CommandTimedOut or
+    TransferRefused: nothing more is kept then.
     """
     pushed = launched.pushed
     work = pushed.provisioned.claimed.work
@@ -31,21 +32,25 @@ def salvage(launched: Launched, transport: Transport, *, timeout_s: float = PATI
         return ()
     work.salvage_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _fresh_folder(work.salvage_dir) as folder:
-        argv = commands.pack_finished(pushed.job_dir, commands.output_folder(work))
+        argv = commands.pack_finished(pushed.job_dir, commands.output_folder(work), is_blind=pushed.is_blind)
         with transport.receive(argv, timeout_s=timeout_s) as chunks:
             tar_reader.unpack(chunks, folder, Limits())
         for number in salvaged.folds_in(folder):
             place = work.salvage_dir / f"fold_{number}"
-            if not place.exists() and _is_whole(folder / place.name, number, work):
+            if not place.exists() and _is_whole(folder / place.name, number, pushed):
                 (folder / place.name).rename(place)
     return salvaged.folds_in(work.salvage_dir)
 
 
-def _is_whole(folder: Path, number: int, work: Work) -> bool:
+def _is_whole(folder: Path, number: int, pushed: Pushed) -> bool:
     """Whether a fold would pass as part of a result."""
+    work = pushed.provisioned.claimed.work
     if work.folds and number >= work.folds:
         return False
     try:
+        if pushed.is_blind:
+            scores.read_times(folder)
+            return True
         scores.check_score_types(tuple(scores.read_fold(folder, number).scores["valid"]), work)
     except scores.Unusable:
         return False

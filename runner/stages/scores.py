@@ -1,4 +1,4 @@
-"""Read what ramp-test left into scores, or say why there are none."""
+"""Read what a job left into scores, or say why there are none."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from contracts.work import BaggedScores, Blame, Cause, Failed, FoldScores, JobEnd, Pulled, Scored, Work
+from contracts.errors import KitChanged
+from contracts.work import BaggedScores, Blame, Cause, Failed, FoldScores, JobEnd, Pulled, Pushed, Scored, Work
 from runner.clip import clipped
 from runner.judging.blame import judge
+from runner.ports import Scorer
+from runner.scoring import placing
 
 _MAX_CSV_BYTES = 2**20
 _MAX_TIME_BYTES = 64
 _MAX_LOG_BYTES = 8 * 2**20
 _MAX_FOLDS = 10_000
-_FOLD_TITLE = "CV fold 0"  # ramp-test prints it before it loads the submission
+_FOLD_TITLE = "CV fold 0"  # it is printed before the submission is loaded
 _STEPS = ("train", "valid", "test")
 _STEPS_WITHOUT_TEST_LABELS = ("train", "valid")
 
@@ -26,9 +29,13 @@ class Unusable(Exception):
     """The output breaks ramp-test's format; the text is one clause."""
 
 
-def score(pulled: Pulled) -> Scored | Failed:
-    """Judge the job's end, then read its scores. The files come from hostile code, so nothing in them is trusted."""
-    work, exit = pulled.finished.launched.pushed.provisioned.claimed.work, pulled.finished.exit
+def score(pulled: Pulled, scorer: Scorer | None = None) -> Scored | Failed:
+    """Judge the job's end, then read its scores. The files come from hostile code, so nothing in them is trusted.
+
+    Scores of a job that had no labels are made by `scorer` before. Raises KitChanged or KitInvalid where they cannot.
+    """
+    pushed, exit = pulled.finished.launched.pushed, pulled.finished.exit
+    work = pushed.provisioned.claimed.work
     folder = pulled.output_dir if pulled.output_dir is not None and pulled.output_dir.is_dir() else None
     if exit.end is not JobEnd.EXITED or exit.code != 0 or folder is None:
         log = _head_and_tail(pulled.log_path)
@@ -36,6 +43,10 @@ def score(pulled: Pulled) -> Scored | Failed:
         verdict = judge(work, exit, log, began=began)
         return Failed(work, verdict.blame, verdict.cause, verdict.message, verdict.traceback, exit)
     try:
+        refused = _scored_here(folder, pushed, scorer) if pushed.is_blind else ""
+        if refused:
+            message = f"the submission's predictions were refused: {clipped(refused, head=300, tail=100)}"
+            return Failed(work, Blame.PARTICIPANT, Cause.BAD_OUTPUT, message, exit=exit)
         folds = read_folds(folder, work)
         bagged = read_bagged(folder, folds)
     except Unusable as error:
@@ -44,8 +55,29 @@ def score(pulled: Pulled) -> Scored | Failed:
     return Scored(pulled, folds, bagged)
 
 
+def _scored_here(folder: Path, pushed: Pushed, scorer: Scorer | None) -> str:
+    """Have the predictions scored; whatever else the job left is no part of the result."""
+    if scorer is None:
+        raise KitChanged("the event's runs are scored on their hosts by now")
+    count = _count_folds(folder, pushed.provisioned.claimed.work)
+    placing.clear(folder, count)
+    times = [read_times(folder / f"fold_{number}") for number in range(count)]
+    return scorer.score(folder, pushed.labels, times)
+
+
 def read_folds(folder: Path, work: Work) -> tuple[FoldScores, ...]:
     """Read `fold_0`, `fold_1`, ... as far as the event has folds, or as they go on where that is not known."""
+    count = _count_folds(folder, work)
+    folds = tuple(read_fold(folder / f"fold_{number}", number) for number in range(count))
+    first = folds[0].scores
+    for fold in folds[1:]:
+        if fold.scores.keys() != first.keys() or fold.scores["valid"].keys() != first["valid"].keys():
+            raise Unusable(f"fold_{fold.fold} has other scores than fold_0")
+    check_score_types(tuple(first["valid"]), work)
+    return folds
+
+
+def _count_folds(folder: Path, work: Work) -> int:
     present = {path.name for path in folder.iterdir() if path.name.startswith("fold_")}
     count = work.folds or min(len(present), _MAX_FOLDS)
     wanted = {f"fold_{number}" for number in range(count)}
@@ -54,13 +86,7 @@ def read_folds(folder: Path, work: Work) -> tuple[FoldScores, ...]:
         raise Unusable(f"{missing} is missing")
     if present - wanted:
         raise Unusable(f"there are more than {count} folds")
-    folds = tuple(read_fold(folder / f"fold_{number}", number) for number in range(count))
-    first = folds[0].scores
-    for fold in folds[1:]:
-        if fold.scores.keys() != first.keys() or fold.scores["valid"].keys() != first["valid"].keys():
-            raise Unusable(f"fold_{fold.fold} has other scores than fold_0")
-    check_score_types(tuple(first["valid"]), work)
-    return folds
+    return count
 
 
 def read_bagged(folder: Path, folds: tuple[FoldScores, ...]) -> BaggedScores:
@@ -103,6 +129,11 @@ def read_fold(folder: Path, number: int) -> FoldScores:
     }
     times = {step: _time(folder / f"{step}_time") for step in steps}
     return FoldScores(number, times["train"], times["valid"], times.get("test", 0.0), scores)
+
+
+def read_times(folder: Path) -> tuple[float, ...]:
+    """Read the seconds of a fold's three steps; raises Unusable."""
+    return tuple(_time(folder / f"{step}_time") for step in _STEPS)
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from contracts.errors import HostUnreachable, RunLost
-from contracts.work import Finished, JobEnd, JobExit, Launched
+from contracts.work import Containment, Finished, JobEnd, JobExit, Launched
 from runner import commands
 from runner.ports import Transport
 
@@ -48,6 +48,7 @@ def parse_exit(record: bytes) -> JobExit:
             peak_memory_bytes=int(fields["peak_memory_bytes"]),
             output_bytes=int(fields["output_bytes"]),
             output_dropped_bytes=int(fields["output_dropped_bytes"]),
+            containment=Containment(fields["containment"]) if fields.get("containment") else None,
         )
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise RunLost("the job left an exit record that cannot be read") from error

@@ -1,5 +1,6 @@
 """The one door to the challenge's database."""
 
+from runner.store.canary_records import CanaryRecord, CanaryRecords
 from runner.store.catalogue import Catalogue
 from runner.store.copying import copy_event
 from runner.store.database import Database
@@ -23,6 +24,8 @@ from runner.store.wishes import Cancelled, Which, Wishes
 
 __all__ = [
     "LEASE_S",
+    "CanaryRecord",
+    "CanaryRecords",
     "Cancelled",
     "Catalogue",
     "Database",

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import Connection, func, insert, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from contracts.errors import KitInvalid, StoreUnavailable, SubmissionInvalid, UnknownName
@@ -124,9 +124,13 @@ class Catalogue:
             return journal.loaded(connection.scalar(latest.limit(1)), "")
 
     def host_key(self, instance_id: str) -> str:
-        """Give the public host key that an instance was launched with; empty where no launch of ours is known."""
+        """Give the public host key that an instance made for itself, else the one it was launched with.
+
+        Empty where no launch of ours is known.
+        """
         of_it = launch_runs.c.instance_id == instance_id
-        query = select(launches.c.host_key).join(launch_runs, launch_runs.c.launch_id == launches.c.id).where(of_it)
+        key = func.coalesce(func.nullif(launch_runs.c.own_key, ""), launches.c.host_key)
+        query = select(key).join(launch_runs, launch_runs.c.launch_id == launches.c.id).where(of_it)
         with self._database.reading() as connection:
             return connection.scalar(query.order_by(launches.c.id.desc()).limit(1)) or ""
 

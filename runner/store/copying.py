@@ -28,7 +28,7 @@ from runner.store.database import Database
 from runner.store.messages import storable
 from runner.store.migrate import migrate
 from runner.store.numpy_type import NumpyType
-from runner.store.own_tables import event_states, holds, images, runs
+from runner.store.own_tables import canaries, event_states, holds, images, runs
 from runner.store.tables import (
     cv_folds,
     event_score_types,
@@ -110,7 +110,7 @@ def _check_room(origin: Connection, destination: Connection, event: str) -> None
 
 def _copied(origin: Connection, destination: Connection, event: str) -> dict[str, int]:
     members = _members(event)
-    for table in (event_states, images):  # of an event that was deleted there
+    for table in (event_states, images, canaries):  # of an event that was deleted there
         destination.execute(delete(table).where(members[table]))
     ids: _Ids = {}
     counts = {}
@@ -155,6 +155,7 @@ def _members(event: str) -> dict[Table, ColumnElement[bool]]:
         holds: holds.c.submission_id.in_(submission_id),
         event_states: event_states.c.event == event,
         images: images.c.event == event,
+        canaries: canaries.c.event == event,
     }
     run_id = select(runs.c.id).where(ran)
     return members | {table: _of_runs(table, run_id) for table in _tables() if table not in members}

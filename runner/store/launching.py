@@ -20,7 +20,7 @@ def kept(connection: Connection, run_id: int) -> Launch | None:
     """Give the run's last launch, unless EC2 has answered it without an instance for this run."""
     is_refused = (launch_runs.c.instance_id == "") & launches.c.answered_at.is_not(None)
     query = (
-        select(launches, launch_runs.c.instance_id)
+        select(launches, launch_runs.c.instance_id, launch_runs.c.own_key)
         .join(launch_runs, launch_runs.c.launch_id == launches.c.id)
         .where(launch_runs.c.run_id == run_id, ~is_refused)
         .order_by(launches.c.id.desc())
@@ -35,6 +35,7 @@ def kept(connection: Connection, run_id: int) -> Launch | None:
         submission_ids=tuple(sorted(one.submission_id for one in _runs_of(connection, row.id))),
         intended_at=aware(row.intended_at),
         instance_id=row.instance_id,
+        own_key=row.own_key,
     )
 
 
@@ -71,6 +72,26 @@ def answered(
         for run in _runs_of(connection, launch.id)
         if run.instance_id and run.ended_at is None
     }
+
+
+def forget_secrets(connection: Connection, run_id: int) -> None:
+    """Drop the user data of a launch that never was answered, when the last of its runs has ended."""
+    of_the_run = select(launch_runs.c.launch_id).where(launch_runs.c.run_id == run_id)
+    goes_on = (
+        select(launch_runs.c.launch_id)
+        .join(runs, runs.c.id == launch_runs.c.run_id)
+        .where(launch_runs.c.launch_id == launches.c.id, runs.c.ended_at.is_(None))
+    )
+    query = select(launches).where(launches.c.id.in_(of_the_run), launches.c.answered_at.is_(None), ~goes_on.exists())
+    for launch in connection.execute(query).all():
+        if launch.parameters.get("user_data"):
+            values = {"parameters": launch.parameters | {"user_data": ""}}
+            connection.execute(update(launches).where(launches.c.id == launch.id).values(values))
+
+
+def note_own_key(connection: Connection, run_id: int, instance_id: str, own_key: str) -> None:
+    is_it = (launch_runs.c.run_id == run_id) & (launch_runs.c.instance_id == instance_id)
+    connection.execute(update(launch_runs).where(is_it).values(own_key=own_key))
 
 
 def _runs_of(connection: Connection, launch_id: int) -> list[Row[Any]]:

@@ -292,6 +292,13 @@ class MemoryStore:
                     held[submission_id] = launch.instance_id
         return held
 
+    def note_own_key(self, work: Work, instance_id: str, own_key: str) -> None:
+        """Keep the key that the run's instance shows from now on."""
+        with self._lock:
+            run = self._owned(work)
+            if run.launch is not None and run.launch.instance_id == instance_id:
+                run.launch = replace(run.launch, own_key=own_key)
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -458,6 +465,8 @@ def _row(submission: _Submission, place: int | None, now: datetime) -> Submissio
         cause=run.cause,
         reason=run.message,
         peak_memory_bytes=run.exit.peak_memory_bytes if run.exit else None,
+        cpu_time_s=run.exit.cpu_time_s if run.exit else None,
+        containment=run.exit.containment if run.exit else None,
         steps=dict(run.steps),
         orphaned=run.ended_at is None and run.lease_expires_at is not None and run.lease_expires_at <= now,
     )

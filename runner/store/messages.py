@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contracts.work import Blame, Cause, Failed
 from runner.clip import clipped
+from runner.judging.wording import sentence_for_team
+from runner.stages.log_text import shortened
 from runner.store.tables import State
 
 
@@ -15,13 +17,16 @@ def state_of(failed: Failed) -> State:
 def error_message(failed: Failed) -> str:
     """Give what RAMP shows the team: the traceback, or the sentence where there is none or it tells less.
 
-    Without what PostgreSQL cannot hold (NUL, lone surrogates), and bounded.
+    Without what PostgreSQL cannot hold (NUL, lone surrogates), within what the event shows of a log; the sentence alone
+    where it shows none.
     """
+    if failed.work.withholds_log:
+        return storable(sentence_for_team(failed))
     if failed.traceback and failed.cause is Cause.RAISED:
         text = failed.traceback
     else:
         text = "\n\n".join(part for part in (failed.message, failed.traceback) if part)
-    return clipped(storable(text), head=4_000, tail=16_000)
+    return shortened(clipped(storable(text), head=4_000, tail=16_000), failed.work.shown_log_bytes)
 
 
 def storable(text: str) -> str:

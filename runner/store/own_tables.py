@@ -44,6 +44,8 @@ runs = Table(
     Column("blame", String(32)),
     Column("message", Text, nullable=False),
     Column("peak_memory_bytes", BigInteger),
+    Column("cpu_time_s", Double),
+    Column("containment", String(32)),
     Column("journal", JSON(none_as_null=True)),
     Column("lease_owner", String(255), nullable=False, server_default=""),
     Column("lease_token", String(64), nullable=False, server_default=""),
@@ -80,6 +82,7 @@ launch_runs = Table(
     Column("launch_id", ForeignKey("rampart_launches.id", ondelete="CASCADE"), primary_key=True),
     Column("run_id", ForeignKey("rampart_runs.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("instance_id", String(255), nullable=False, server_default=""),
+    Column("own_key", String(255), nullable=False, server_default=""),
 )
 
 transitions = Table(
@@ -129,4 +132,19 @@ images = Table(
     Column("boot_s", Double),
     Column("checks", JSON, nullable=False),
     Column("verified_at", DateTime),
+)
+
+# What came of each canary of an event, on which host or machine.
+canaries = Table(
+    "rampart_canaries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("event", String(255), nullable=False, index=True),
+    Column("host", String(255), nullable=False),
+    Column("containment", String(32), nullable=False),
+    Column("is_blind", Boolean, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("tried", Integer, nullable=False),
+    Column("not_stopped", JSON, nullable=False),
+    Column("ran_at", DateTime, nullable=False),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, select
 
-from contracts.work import Blame, Cause
+from contracts.work import Blame, Cause, Containment
 from runner.kit import ScoreType
 from runner.store import leases
 from runner.store.own_tables import holds, runs
@@ -207,6 +207,8 @@ def _submission_row(row: Row[Any], queue_position: int | None, now: datetime) ->
         cause=Cause(row.run_cause) if row.run_cause else None,
         reason=_reason(row),
         peak_memory_bytes=row.run_peak_memory_bytes,
+        cpu_time_s=row.run_cpu_time_s,
+        containment=Containment(row.run_containment) if row.run_containment else None,
         steps=dict(row.run_steps_s or {}),
         generation=row.run_generation or 0,
         held=(row.held or "") if is_waiting else "",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from contracts.work import Blame, Cause
+from contracts.work import Blame, Cause, Containment
 from runner.kit import ScoreType
 
 
@@ -35,7 +35,8 @@ class SubmissionRow:
     `queue_position` counts from 1 among those that wait, and is None for all others. `held` says why one that waits
     is passed over, until `held_until` where that is known. `reason` is why the run ended, in one sentence. `orphaned`
     is a run that goes on without a dispatcher and waits for one to adopt it. `image_id` is the machine image its host
-    was launched from, empty where there is none or its job has not begun.
+    was launched from, empty where there is none or its job has not begun. `containment` is what the run's job was
+    contained by, None where that is not known.
     """
 
     submission_id: int
@@ -54,6 +55,8 @@ class SubmissionRow:
     cause: Cause | None = None
     reason: str = ""
     peak_memory_bytes: int | None = None
+    cpu_time_s: float | None = None
+    containment: Containment | None = None
     steps: dict[str, float] = field(default_factory=dict)
     generation: int = 0
     held: str = ""

@@ -176,11 +176,13 @@ class SqlStore:
                     holds.hold(connection, work.submission_id, message, now=now, wait_s=wait_s, on_demand=on_demand)
 
     def released(self, work: Work) -> None:
-        """The run that ended has no host any more: its lease ends."""
+        """The run that ended has no host any more: its lease ends, and no secret of its host is kept."""
         with self.database.writing() as connection:
             is_ours = (runs.c.submission_id == work.submission_id) & (runs.c.lease_token == work.lease_token)
             ended = runs.c.ended_at.is_not(None)
-            connection.execute(update(runs).where(is_ours, ended).values(lease_expires_at=None))
+            ours = update(runs).where(is_ours, ended).values(lease_expires_at=None).returning(runs.c.id)
+            for run_id in connection.scalars(ours).all():
+                launching.forget_secrets(connection, run_id)
 
     def renew(self, lease_tokens: Collection[str]) -> None:
         """Let the leases that are still ours live on, in one update."""
@@ -228,6 +230,11 @@ class SqlStore:
         """EC2 has answered: the launch's user data is forgotten. Gives the instances that runs hold, by submission."""
         with self.database.writing() as connection:
             return launching.answered(connection, client_token, instance_ids, self._clock())
+
+    def note_own_key(self, work: Work, instance_id: str, own_key: str) -> None:
+        """Keep the key that the run's instance shows from now on."""
+        with self.database.writing() as connection:
+            launching.note_own_key(connection, run_rows.owned(connection, work).id, instance_id, own_key)
 
     def close(self) -> None:
         """Give back every connection to the database."""
@@ -346,6 +353,7 @@ class SqlStore:
         closing: dict[str, Any] = {"ended_at": naive_utc(now)} | dict(told or {})
         if exit is not None:
             closing |= {"exit_code": exit.code, "peak_memory_bytes": exit.peak_memory_bytes}
+            closing |= {"cpu_time_s": exit.cpu_time_s, "containment": exit.containment}
         detail = kept if end is not RunEnd.SCORED else ""
         run_rows.advance(connection, run, end.value, now, detail=detail, **closing)
         return counts

@@ -25,12 +25,21 @@ class ThisMachine:
         self._connect = open_transport
 
     def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:  # noqa: ARG002
-        prefix = environment_prefix(self._event.worker)
+        prefix, ramp = environment_prefix(self._event.worker), self._event.ramp
+        private = (
+            self._event.deployment,
+            self._event.state_root,
+            ramp.submissions_dir,
+            ramp.predictions_dir,
+            ramp.logs_dir,
+        )
         layout = HostLayout(
-            kit_dir=str(self._event.ramp.kit_dir),
-            data_dir=str(self._event.ramp.data_dir),
+            kit_dir=str(ramp.kit_dir),
+            data_dir=str(ramp.data_dir),
             python=str(prefix / "bin" / "python"),
             ramp_test=str(prefix / "bin" / "ramp-test"),
+            is_ours=False,
+            hidden=tuple(map(str, private)),
         )
         host = HostAddress(host_id=THIS_MACHINE, address="localhost", user=getpass.getuser())
         return Provisioned(claimed=claimed, host=host, layout=layout)

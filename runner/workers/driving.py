@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,12 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 from contracts.errors import CommandFailed, HostGone
+from contracts.redaction import BY_LOOK
 from contracts.work import Finished, JobEnd, JobExit, Launched, Provisioned, Pulled, Pushed
-from runner.stages import log_text
+from runner.stages import log_files, log_text
 from runner.workers.base import BaseWorker
 from runner.workers.own import WorkerBroken, own_code
-
-_MAX_LOG_BYTES = 64 * 2**20
 
 
 def launch(worker: BaseWorker, provisioned: Provisioned, clock: Callable[[], datetime]) -> Launched:
@@ -58,7 +55,7 @@ def wait(worker: BaseWorker, launched: Launched, sleep: Callable[[float], None],
         sleep(min(interval_s, limit_s - passed))
 
 
-def collect(worker: BaseWorker, finished: Finished) -> Pulled:
+def collect(worker: BaseWorker, finished: Finished, *, redact: Callable[[str], str] = BY_LOOK) -> Pulled:
     """Have the worker put log and predictions into their folders, in the place of an earlier run's.
 
     What a submission wrote that ran out of time stays where it is. Raises WorkerBroken.
@@ -70,14 +67,14 @@ def collect(worker: BaseWorker, finished: Finished) -> Pulled:
     with suppress(FileNotFoundError):
         log.unlink()
     if finished.exit.end is JobEnd.TIMEOUT:
-        _clean(log, "the worker was ended before it gave a log\n")
-        return Pulled(finished, log, None)
+        path = log_files.place(b"the worker was ended before it gave a log\n", work, redact)
+        return Pulled(finished, path, None)
     with own_code(name, "collect_results"):
         answer = worker.collect_results()
     code, message = _checked(answer, name)
-    _clean(log, message)
+    path = log_files.place(_said(log, message), work, redact)
     exit = _exit(JobEnd.EXITED, code, finished.exit.wall_time_s)
-    return Pulled(Finished(finished.launched, exit), log, output if output.is_dir() else None)
+    return Pulled(Finished(finished.launched, exit), path, output if output.is_dir() else None)
 
 
 def _checked(answer: object, name: str) -> tuple[int, str]:
@@ -88,18 +85,9 @@ def _checked(answer: object, name: str) -> tuple[int, str]:
     raise WorkerBroken(f"worker {name}: collect_results() gave {answer!r}", hint=hint)
 
 
-def _clean(log: Path, message: str) -> None:
-    """Make the worker's log one that people can read; without one it is what the worker said of the error."""
-    data = message.encode("utf-8", "replace")
-    if log.is_file() and not log.is_symlink():
-        with log.open("rb") as file:
-            data = file.read(_MAX_LOG_BYTES)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(prefix=".log.", dir=log.parent)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(log_text.clean(data))
-    Path(draft).chmod(0o644)
-    Path(draft).replace(log)
+def _said(log: Path, message: str) -> bytes:
+    """Give the log the worker wrote, where it wrote none what it says of the error."""
+    return log_text.read(log) if log.is_file() and not log.is_symlink() else message.encode("utf-8", "replace")
 
 
 def _status(worker: BaseWorker, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from contracts.errors import AskedWrongly, ToolMissing
@@ -27,6 +28,14 @@ def environment_prefix(worker: Worker) -> Path:
         hint = f"install it there: {prefix}/bin/pip install ramp-workflow"
         raise EnvironmentMissing(f"the environment {prefix} has no bin/ramp-test", hint=hint)
     return prefix
+
+
+def kit_python(worker: Worker) -> Path:
+    """The Python that can load the event's kit on this machine: its environment's, else the one that runs us.
+
+    Raises EnvironmentMissing or ToolMissing.
+    """
+    return environment_prefix(worker) / "bin" / "python" if worker.worker_type == "conda" else Path(sys.executable)
 
 
 def conda_prefix(name: str) -> Path:

@@ -23,6 +23,7 @@ from contracts.work import (
     Blame,
     Cause,
     Claimed,
+    Containment,
     Failed,
     Finished,
     FoldScores,
@@ -111,7 +112,7 @@ def launched(claimed: Claimed) -> Launched:
 
 def scored(claimed: Claimed, *, acc: float) -> Scored:
     """A run that ended with scores; its second fold is a little better than the first."""
-    exit = JobExit(JobEnd.EXITED, 0, 10.0, 8.0, 64 * 2**20, 100)
+    exit = JobExit(JobEnd.EXITED, 0, 10.0, 8.0, 64 * 2**20, 100, containment=Containment.NAMESPACES)
     pulled = Pulled(Finished(launched(claimed), exit), Path("/log"), Path("/training_output"))
     folds = tuple(
         FoldScores(

@@ -13,7 +13,18 @@ import sqlalchemy
 
 from contracts.errors import AskedWrongly, UnknownName
 from contracts.image import ImageRecord, ImageStatus
-from runner.store import Catalogue, Database, ImageRecords, SqlStore, copy_event, own_tables, tables
+from contracts.work import Containment
+from runner.store import (
+    CanaryRecord,
+    CanaryRecords,
+    Catalogue,
+    Database,
+    ImageRecords,
+    SqlStore,
+    copy_event,
+    own_tables,
+    tables,
+)
 from tests.contract import store_fixtures
 from tests.contract.store_fixtures import KIT, Bench, OpenDatabase, failed, scored
 
@@ -21,6 +32,7 @@ pytestmark = store_fixtures.NEEDS_POSTGRESQL
 
 _NUMBERS = itertools.count(1)
 IMAGE = ImageRecord("ami-1", "iris-backend 1", datetime(2026, 11, 20, tzinfo=UTC), ImageStatus.VERIFIED, build_s=60.0)
+CANARY = CanaryRecord("ami-1", Containment.SYSTEMD, True, "0123", 57, ("tcp",), datetime(2026, 11, 20, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -42,6 +54,7 @@ def source(tmp_path: Path, open_database: OpenDatabase) -> Iterator[Bench]:
         images = ImageRecords(database_of(bench))
         images.pin("iris", "ami-1")
         images.put("iris", IMAGE)
+        CanaryRecords(database_of(bench)).add("iris", CANARY)
         yield bench
 
 
@@ -96,6 +109,7 @@ def test_an_empty_database_gets_every_row_as_it_was_and_the_source_keeps_them(
     assert (counts["submissions"], counts["rampart_runs"], counts["rampart_holds"]) == (4, 3, 1)
     images = ImageRecords(target)
     assert (images.pinned("iris"), images.all("iris")) == ("ami-1", (IMAGE,))
+    assert CanaryRecords(target).last("iris", "ami-1") == CANARY
 
 
 def test_the_event_goes_on_in_the_new_database(source: Bench, new_target: Callable[[], Database]) -> None:

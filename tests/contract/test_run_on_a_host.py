@@ -42,7 +42,6 @@ class Setting:
 
     def __init__(self, connect: Callable[[], Transport], folder: Path) -> None:
         self.connect = connect
-        self._folder = folder
         submission = folder / "submission"
         submission.mkdir()
         (submission / "classifier.py").write_text("# the team's code ✓\n")
@@ -50,13 +49,16 @@ class Setting:
         # a number no other run of the tests has at the same time: jobs are told apart by it on the whole machine
         number = secrets.randbelow(10**9)
         work = Work(number, "iris", "team", "s", 1, submission, folder / "logs", folder / "predictions", 30.0)
-        layout = HostLayout(str(folder), str(folder), sys.executable, str(folder / "ramp-test"))
+        kit = folder / "kit"
+        kit.mkdir()
+        self._ramp_test = folder / "prefix" / "bin" / "ramp-test"
+        self._ramp_test.parent.mkdir(parents=True)
+        layout = HostLayout(str(kit), str(kit), sys.executable, str(self._ramp_test), is_ours=False)
         self.provisioned = Provisioned(Claimed(work, NOW), here, layout)
 
     def launched(self, program: str, transport: Transport) -> Launched:
-        ramp_test = self._folder / "ramp-test"
-        ramp_test.write_text(f"#!{sys.executable}\n{program}")
-        ramp_test.chmod(0o755)
+        self._ramp_test.write_text(f"#!{sys.executable}\n{program}")
+        self._ramp_test.chmod(0o755)
         return launch.launch(push.push(self.provisioned, transport), transport, lambda: NOW)
 
     def ran(self, program: str, transport: Transport) -> Pulled:

@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from contracts.errors import KitInvalid, LeaseLost, RunOver, StoreUnavailable, SubmissionInvalid, UnknownName
 from contracts.instance import LAUNCH_TAG, Launch, LaunchRequest, Pool
-from contracts.work import Adopted, Blame, Cause, Claimed, Finished, Work, claimed_of, provisioned_of
+from contracts.work import Adopted, Blame, Cause, Claimed, Containment, Finished, Work, claimed_of, provisioned_of
 from runner.kit import KitDescription, ScoreType
 from runner.ports import Store
 from runner.progress import Stage
@@ -132,6 +132,7 @@ def test_scores_are_on_the_leaderboard(bench: Bench) -> None:
     assert row.image_id == "ami-1"
     shown = bench.row(submission_id)
     assert (shown.state, shown.stage, shown.peak_memory_bytes) == ("scored", "scored", 64 * 2**20)
+    assert (shown.cpu_time_s, shown.containment) == (8.0, Containment.NAMESPACES)
     assert shown.ended_at is not None
 
 
@@ -351,6 +352,60 @@ def test_a_launch_is_kept_word_for_word_until_it_is_answered(bench: Bench) -> No
     assert bench.store.kept(work) == launch
     assert bench.store.answered("first", {work.submission_id: "i-1"}) == {work.submission_id: "i-1"}
     assert bench.store.kept(work) == replace(launch, request=replace(launch.request, user_data=""), instance_id="i-1")
+
+
+def test_the_key_an_instance_made_for_itself_is_kept_with_its_run_alone(bench: Bench) -> None:
+    ids = [bench.submit(name) for name in ("one", "two")]
+    first, second = [bench.claim().work for _ in ids]
+    bench.store.intend([first, second], launch_of(first, second, token="all"))
+    bench.store.answered("all", {ids[0]: "i-1", ids[1]: "i-2"})
+    bench.store.note_own_key(first, "i-1", "ssh-ed25519 OWN")
+    bench.store.note_own_key(first, "i-1", "ssh-ed25519 NEWER")
+    kept = [bench.store.kept(work) for work in (first, second)]
+    assert [(one.own_key, one.host_key) for one in kept if one] == [
+        ("ssh-ed25519 NEWER", "ssh-ed25519 A"),
+        ("", "ssh-ed25519 A"),
+    ]
+    let_leases_expire(bench)
+    adopted = next(
+        work for one in bench.store.adopt("iris", 5) if (work := claimed_of(one.value).work).submission_id == ids[0]
+    )
+    with pytest.raises(LeaseLost):
+        bench.store.note_own_key(first, "i-1", "ssh-ed25519 LATE")
+    launch = bench.store.kept(adopted)
+    assert launch is not None
+    assert launch.own_key == "ssh-ed25519 NEWER"
+
+
+def test_an_instance_is_known_by_its_own_key_else_by_its_launchs(sql: Bench) -> None:
+    ids = [sql.submit(name) for name in ("one", "two")]
+    first, second = [sql.claim().work for _ in ids]
+    sql.store.intend([first, second], launch_of(first, second, token="all"))
+    sql.store.answered("all", {ids[0]: "i-1", ids[1]: "i-2"})
+    sql.store.note_own_key(first, "i-1", "ssh-ed25519 OWN")
+    assert isinstance(sql.books, Catalogue)
+    assert [sql.books.host_key(one) for one in ("i-1", "i-2", "i-3")] == ["ssh-ed25519 OWN", "ssh-ed25519 A", ""]
+
+
+def test_user_data_is_forgotten_with_the_answer_and_with_the_last_run_of_a_launch_that_never_was_answered(
+    sql: Bench,
+) -> None:
+    ids = [sql.submit(name) for name in ("one", "two", "three")]
+    claims = [sql.claim() for _ in ids]
+    works = [claimed.work for claimed in claims]
+    sql.store.intend(works[:1], launch_of(works[0], token="answered"))
+    sql.store.intend(works[1:], launch_of(*works[1:], token="unheard of"))
+
+    def kept() -> list[str]:
+        return [parameters["user_data"] for parameters in column(sql, own_tables.launches, "parameters")]
+
+    assert kept() == ["secret", "secret"]
+    sql.store.answered("answered", {ids[0]: "i-1"})
+    assert kept() == ["", "secret"]
+    for claimed, expected in ((claims[1], "secret"), (claims[2], "")):
+        sql.store.requeue(claimed, "EC2 did not answer")
+        sql.store.released(claimed.work)
+        assert kept() == ["", expected]
 
 
 def test_a_launch_that_was_refused_makes_room_for_another_of_the_same_run(bench: Bench) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.job.supervise import MARK
+from runner.job.supervisor.environment import MARK
 from tests.faults.rehearsal import Rehearsal
 
 _FINAL = ("scored", "training_error", "validating_error", "testing_error", "checking_error")

@@ -34,13 +34,14 @@ class Job:
 
 
 # called as ramp-test is: --submission KEY --ramp-kit-dir K --ramp-data-dir D --ramp-submission-dir S ...
+# behind walls its kit cannot be written to, and nothing is noted
 _PROGRAM = """#!/bin/sh
 set -e
 kit=$4
 cd "$8/$2"
-echo "$2" >>"$kit/trainings"
+(echo "$2" >>"$kit/trainings") 2>/dev/null || :
 echo "CV fold 0"
-echo "training $(grep -cx "$2" "$kit/trainings") on this host"
+echo "training $(grep -csx "$2" "$kit/trainings") on this host"
 . ./submission.sh
 mkdir training_output
 for fold in 0 1; do

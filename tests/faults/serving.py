@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from clients.keepalive import Keepalive
 from contracts.event_file import load_event
 from contracts.image import ImageReference, ImageStatus
 from contracts.stack import StackOutputs
-from runner import app
+from runner import app, commands
 from runner.carrying.patience import Patience
 from runner.hosts import Tempo
 from runner.interruption import Interruption
@@ -30,7 +31,11 @@ KEEPALIVE = Keepalive(every_s=1.0, silence_s=4.0, answer_s=4.0, look_s=0.5)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a dispatcher is told: its event, its clocks in seconds, what is to go wrong, where its words go."""
+    """What a dispatcher is told: its event, its clocks in seconds, what is to go wrong, where its words go.
+
+    `walls`: its jobs are contained as the product contains them. Without them a stand-in may note in its kit, which is
+    outside of everything the product knows of a run, how often it was started.
+    """
 
     event: Path
     log: Path
@@ -38,6 +43,7 @@ class Order:
     outputs: StackOutputs | None = None
     image_id: str = ""
     trouble: Trouble | None = None
+    walls: bool = False
     lease_s: float = 10.0
     lease_renewal_s: float = 2.0
     patience: Patience = PATIENCE
@@ -49,6 +55,8 @@ def serve(order: Order) -> None:
     """Serve the event until nothing is left to do; the last line of the log is the summary."""
     _speak_into(order.log)
     _live_in(order.environment)
+    if not order.walls:
+        _tear_down_walls()
     if order.trouble is not None:
         troubles.arm(order.trouble)
     event = load_event(order.event, environ={})
@@ -74,6 +82,18 @@ def serve(order: Order) -> None:
     )
     print(dispatcher.serve(), flush=True)
     store.close()
+
+
+def _tear_down_walls() -> None:
+    """Have the supervisor told which way to contain a job, as none of the product's own callers does."""
+    launch = commands.launch
+
+    def without_walls(*args: Any, **kwargs: Any) -> tuple[str, ...]:
+        argv = launch(*args, **kwargs)
+        end = argv.index("--")
+        return (*argv[:end], "--containment", "process-group", *argv[end:])
+
+    commands.launch = without_walls
 
 
 def _image(image_id: str) -> Callable[[], ImageReference]:

@@ -21,5 +21,5 @@ def test_a_host_with_another_key_than_its_own_is_refused_before_anything_is_sent
     )
     assert ("provision",) in stages
     assert ("push",) not in stages
-    assert event.attempts() == [(1, "requeued", "host-lost"), (2, "scored", None)]
+    assert event.attempts() == [(1, "requeued", "host-key-refused"), (2, "scored", None)]
     assert len(event.hosts.every()) == 2

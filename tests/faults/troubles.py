@@ -33,6 +33,8 @@ class Trouble(StrEnum):
     KILLED_BEFORE_LAUNCH = "the launch is written down, EC2 has not been asked"
     KILLED_AFTER_LAUNCH = "EC2 has launched, the answer is not written down"
     KILLED_AFTER_CLAIM = "the submission is claimed, nothing else is done"
+    KILLED_BEFORE_HOST_TAKES_ITS_KEY = "the host's own key is written down, the host shows its launch's still"
+    KILLED_BEFORE_PUSH = "the host shows its own key, and nothing lies on it"
     KILLED_BEFORE_PUSH_IS_NOTED = "the job folder lies on the host, which is not written down"
     KILLED_BEFORE_TRAINING_IS_NOTED = "the job runs, which is not written down"
     KILLED_BEFORE_RECORD = "the result lies here, which is not written down"
@@ -94,8 +96,11 @@ def _wrap(holder: Any, name: str, wrapped: Wrapped) -> None:
     setattr(holder, name, lambda *args, **kwargs: wrapped(original, *args, **kwargs))
 
 
-def _is_launch(_store: SqlStore, _work: Work, stage: Stage, *_: Any, **__: Any) -> bool:
-    return stage is Stage.LAUNCH
+def _is(wanted: Stage) -> Callable[..., bool]:
+    def is_it(_store: SqlStore, _work: Work, stage: Stage, *_: Any, **__: Any) -> bool:
+        return stage is wanted
+
+    return is_it
 
 
 def _lose_the_first_answer() -> None:
@@ -163,12 +168,12 @@ def _cut_the_first_transfer() -> None:
     """Hang up in the midst of it."""
     cut: list[str] = []
 
-    def pull_from(original: Wrapped, finished: Finished, transport: Any, *args: Any) -> Any:
+    def pull_from(original: Wrapped, finished: Finished, transport: Any, *args: Any, **kwargs: Any) -> Any:
         if cut:
-            return original(finished, transport, *args)
+            return original(finished, transport, *args, **kwargs)
         cut.append("once")
         logging.getLogger(__name__).warning("a transfer is cut")
-        return original(finished, _HangsUp(transport), *args)
+        return original(finished, _HangsUp(transport), *args, **kwargs)
 
     _wrap(pull, "pull", pull_from)
 
@@ -195,7 +200,9 @@ _ARMED: dict[Trouble, Callable[[], None]] = {
     Trouble.KILLED_AFTER_CLAIM: _dies_after(SqlStore, "claim", when=bool),
     Trouble.KILLED_BEFORE_LAUNCH: _dies_before(Ec2, "launch"),
     Trouble.KILLED_AFTER_LAUNCH: _dies_after(Ec2, "launch"),
-    Trouble.KILLED_BEFORE_PUSH_IS_NOTED: _dies_before(SqlStore, "stage_started", when=_is_launch),
+    Trouble.KILLED_BEFORE_HOST_TAKES_ITS_KEY: _dies_after(SqlStore, "note_own_key"),
+    Trouble.KILLED_BEFORE_PUSH: _dies_before(SqlStore, "stage_started", when=_is(Stage.PUSH)),
+    Trouble.KILLED_BEFORE_PUSH_IS_NOTED: _dies_before(SqlStore, "stage_started", when=_is(Stage.LAUNCH)),
     Trouble.KILLED_BEFORE_TRAINING_IS_NOTED: _dies_before(SqlStore, "training_started"),
     Trouble.KILLED_BEFORE_RECORD: _dies_before(SqlStore, "record_scored"),
     Trouble.KILLED_AFTER_RECORD: _dies_after(SqlStore, "record_scored"),

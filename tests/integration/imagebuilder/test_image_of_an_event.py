@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import Event
 
@@ -26,8 +27,8 @@ from contracts.image import (
 from imagebuilder import catalogue
 from imagebuilder.building import build
 from localcloud.machines import Level
-from runner.app import open_image_records
-from tasks import baking, verifying
+from runner.app import open_canary_records, open_image_records
+from tasks import baking, canary, verifying
 from tests.integration.imagebuilder.stacks import Stack
 
 BREAKS_THE_DATA = """
@@ -136,6 +137,29 @@ def test_an_image_is_offered_once_a_host_of_it_was_looked_at_and_found_fit(stack
     assert any(name.endswith("-ramp-test") for name in record.provenance.components)
 
     assert stack.offered(require_verified=True).image_id == image.image_id
+    assert stack.instances() == []
+
+
+@pytest.mark.usefixtures("above_plain")
+def test_a_canary_on_a_rented_host_of_an_image_is_stopped_and_remembered(
+    stack: Stack, image: MachineImage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.mark(image.image_id, ImageStatus.VERIFIED)
+    is_strong = stack.cloud.local.level == Level.FULL
+    with nullcontext() if is_strong else pytest.raises(SystemExit):
+        canary.canary(Context(), event=str(stack.event.path), json=True)
+    told = json.loads(capsys.readouterr().out)
+    outcomes = {one["name"]: one["outcome"] for one in told["attempts"]}
+    assert told["stopped"] >= 20
+    assert told["is_strict"] == is_strong
+    if is_strong:
+        assert told["not_stopped"] == []
+        assert {outcomes["metadata"], outcomes["metadata-token"]} == {"stopped"}
+        assert outcomes["labels"] == "stopped"
+
+    record = open_canary_records(stack.event).last(stack.event.name, stack.offered(require_verified=True).image_id)
+    assert record is not None
+    assert (record.tried, list(record.not_stopped)) == (told["tried"], told["not_stopped"])
     assert stack.instances() == []
 
 

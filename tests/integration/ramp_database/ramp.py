@@ -27,7 +27,8 @@ _SIDE = Path(__file__).with_name("ramp_side.py")
 _EVENT_FILE = """
 ramp: {{problem_name: iris, event_name: iris_test, event_title: An event, event_is_public: true}}
 worker:
-  {{worker_type: conda, env: venv, venv_dir: {prefix}, timeout: 600, memory_limit_mib: 1024, hooks: {hooks}}}
+  {{worker_type: conda, env: venv, venv_dir: {prefix}, timeout: 600, memory_limit_mib: 1024, canary: waived,
+    hooks: {hooks}}}
 dispatcher: {{n_workers: 2, n_threads: 1, hunger_policy: exit}}
 """
 _CONFIG = """

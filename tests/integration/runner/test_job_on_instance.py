@@ -45,11 +45,12 @@ def provisioned(instance: Instance, folder: Path, program: str) -> Provisioned:
     submission.mkdir()
     (submission / "program.sh").write_text(program)
     work = Work(1, "iris", "team", "s", 1, submission, folder / "logs", folder / "predictions", 30.0)
-    layout = HostLayout("/", "/", sys.executable, "/tmp/ramp-test")
     transport = instance.connect()
     stand_in = b'#!/bin/sh\ncd "$8/$2" && mkdir training_output && . ./program.sh\n'
-    transport.run(["sh", "-c", "cat >/tmp/ramp-test && chmod +x /tmp/ramp-test"], stdin=stand_in)
+    script = "mkdir -p kit prefix/bin && cat >prefix/bin/ramp-test && chmod +x prefix/bin/ramp-test && pwd -P"
+    home = transport.run(["sh", "-c", f'cd "$HOME" && {script}'], stdin=stand_in).text.strip()
     transport.close()
+    layout = HostLayout(f"{home}/kit", f"{home}/kit", sys.executable, f"{home}/prefix/bin/ramp-test")
     return Provisioned(Claimed(work, NOW), instance.address, layout)
 
 

@@ -23,18 +23,22 @@ from runner.store import SqlStore
 from runner.workers.conda import ThisMachine
 
 KIT = Path(__file__).parents[2] / "data" / "kits" / "four_folds"
-WAITS_IN_ITS_THIRD_FOLD = """
+TRAINS = """
 import time
 from pathlib import Path
 from sklearn.tree import DecisionTreeClassifier
 
 def get_estimator():
-    trained = Path({folder!r}, "trained")
+    print("a fold is begun")
+    trained = Path(__file__).with_name("trained")
     trained.open("a").write("x")
-    while trained.read_text() == "xxx":
+    while trained.read_text() == WAITS_AT:
         time.sleep(0.02)
     return DecisionTreeClassifier(max_depth=3, random_state=0)
 """
+NEVER_WAITS = f"WAITS_AT = None\n{TRAINS}"
+WAITS_IN_ITS_THIRD_FOLD = f"WAITS_AT = 'xxx'\n{TRAINS}"
+KEY = "submission_000000001"
 _PATIENCE_S = 120.0
 
 Stages = list[tuple[int, Stage]]
@@ -75,19 +79,33 @@ def event(tmp_path: Path) -> EventConfig:
 
 
 @pytest.fixture
-def store(event: EventConfig, tmp_path: Path) -> Iterator[SqlStore]:
-    """The event's queue, with one submission in it."""
+def store(event: EventConfig) -> Iterator[SqlStore]:
+    """The event's queue."""
     opened = app.open_store(event)
     catalogue = app.open_catalogue(event)
     kit = KitDescription("Four folds", (ScoreType("nll", True), ScoreType("acc", False)), folds=4)
     catalogue.add_event(event, kit)
     catalogue.add_team("four", "blue")
-    code = tmp_path / "code"
-    code.mkdir()
-    (code / "estimator.py").write_text(WAITS_IN_ITS_THIRD_FOLD.format(folder=str(tmp_path)))
-    catalogue.add_submission(event, "blue", "first", code)
     yield opened
     opened.close()
+
+
+def submit(event: EventConfig, code: Path, text: str) -> None:
+    code.mkdir()
+    (code / "estimator.py").write_text(text)
+    app.open_catalogue(event).add_submission(event, "blue", "first", code)
+
+
+def begun_by_first_attempt(event: EventConfig) -> str:
+    """What its job has noted so far, a letter for each fold."""
+    job = event.state_dir / "host" / ".rampart" / "jobs" / "four-1-1"
+    noted = job / "submissions" / KEY / "trained"
+    return noted.read_text() if noted.exists() else ""
+
+
+def begun_by_last_attempt(event: EventConfig) -> int:
+    """How many folds the job began whose log came home last."""
+    return (event.ramp.logs_dir / KEY / "log").read_text().count("a fold is begun")
 
 
 def until(is_so: Callable[[], object]) -> None:
@@ -124,17 +142,18 @@ def serve(event: EventConfig, store: SqlStore, hosts: WarnedMachine, meanwhile: 
 def test_on_notice_what_is_finished_is_kept_and_the_rest_run_elsewhere(
     event: EventConfig, store: SqlStore, tmp_path: Path
 ) -> None:
+    submit(event, tmp_path / "code", WAITS_IN_ITS_THIRD_FOLD)
     hosts = WarnedMachine(event)
 
     def notice(stages: Stages) -> None:
         until(lambda: (1, Stage.WAIT) in stages)
-        until(lambda: (tmp_path / "trained").exists() and (tmp_path / "trained").read_text() == "xxx")
+        until(lambda: begun_by_first_attempt(event) == "xxx")
         hosts.calls[0]("EC2 takes it back")
 
     serve(event, store, hosts, notice)
     first, second = (one.work for one in hosts.acquired)
     assert (first.salvaged, second.salvaged) == ((), (0, 1))
-    assert len((tmp_path / "trained").read_text()) == 3 + 2
+    assert begun_by_last_attempt(event) == 2
     assert second.salvage_dir is not None
     assert salvaged.folds_in(second.salvage_dir) == ()
     assert not second.salvage_dir.parent.exists()
@@ -144,10 +163,10 @@ def test_on_notice_what_is_finished_is_kept_and_the_rest_run_elsewhere(
 def test_a_notice_before_the_job_runs_moves_it_to_another_host(
     event: EventConfig, store: SqlStore, tmp_path: Path
 ) -> None:
-    (tmp_path / "trained").write_text("xxx")  # nothing waits
+    submit(event, tmp_path / "code", NEVER_WAITS)
     hosts = WarnedMachine(event)
     hosts.is_marked = True
     stages = serve(event, store, hosts, lambda _: None)
     assert (1, Stage.WAIT) not in stages
-    assert len((tmp_path / "trained").read_text()) == 3 + 4
+    assert begun_by_last_attempt(event) == 4
     assert [one.work.salvaged for one in hosts.acquired] == [(), ()]

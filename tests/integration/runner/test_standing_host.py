@@ -16,6 +16,7 @@ from clients.keys import new_host_key
 from contracts.host_boot import HostKey, render_user_data
 from contracts.work import Claimed, HostAddress, Work
 from runner.hosts import WayIn
+from runner.job.pushed import SUPERVISOR
 from runner.workers.standing import Standing, StandingHost, running_instance
 from tests.integration.clouds import Cloud
 
@@ -35,7 +36,8 @@ def test_an_instance_with_a_known_key_is_used_and_left_running(cloud: Cloud) -> 
         layout = {"kit_dir": "/kit", "data_dir": "/kit", "python": "/usr/bin/python3", "ramp_test": "/bin/true"}
         transport = dial(host)
         job = ".rampart/jobs/iris-1-1"
-        write = f'mkdir -p {job} && : > {job}/supervise.py && printf "%s" "$1" > .rampart/layout.json'
+        pushed = f"mkdir -p {job}/{SUPERVISOR} && : > {job}/{SUPERVISOR}/__main__.py"
+        write = f'{pushed} && printf "%s" "$1" > .rampart/layout.json'
         assert transport.run(("sh", "-c", write, "sh", json.dumps(layout))).exit_code == 0
         here = Path("/nowhere")
         hosts = StandingHost(Standing(host, "iris"), ec2, connect=dial)

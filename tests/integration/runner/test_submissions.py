@@ -26,8 +26,10 @@ def run(tmp_path: Path) -> Run:
 
     def run(name: str, *, timeout_s: float = 60.0, memory_limit_bytes: int | None = None) -> Pulled:
         folders = (KIT / "submissions" / name, tmp_path / "logs", tmp_path / "predictions")
-        work = Work(1, "iris", "team", name, 1, *folders, timeout_s, 1, memory_limit_bytes)
-        layout = HostLayout(str(KIT), str(KIT), str(BIN / "python"), str(BIN / "ramp-test"))
+        work = Work(
+            *(1, "iris", "team", name, 1, *folders, timeout_s, 1, memory_limit_bytes), whole_log_dir=tmp_path / "whole"
+        )
+        layout = HostLayout(str(KIT), str(KIT), str(BIN / "python"), str(BIN / "ramp-test"), is_ours=False)
         here = HostAddress("this-machine", "localhost", "me")
         provisioned = Provisioned(Claimed(work, datetime.now(UTC)), here, layout)
         transport = LocalTransport(tmp_path)
@@ -68,6 +70,10 @@ def test_a_submission_that_prints_fifty_megabytes_is_scored_with_a_short_log(run
     assert pulled.finished.exit.output_bytes > 50_000_000
     assert pulled.log_path.stat().st_size < 2 * MIB
     assert "bytes of output dropped" in pulled.log_path.read_text()
+    work = pulled.finished.launched.pushed.provisioned.claimed.work
+    shown = work.logs_dir / work.submission_key / "log"
+    assert shown.stat().st_size <= work.shown_log_bytes < pulled.log_path.stat().st_size
+    assert "bytes left out" in shown.read_text()
 
 
 def test_a_submission_that_eats_memory_is_ended_for_it(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from contracts.work import (
 )
 from runner.dispatcher import Summary
 from runner.ports import Transport
+from runner.progress import Progress, RunEnded
 from runner.stages import pull
 from tests.unit.runner.doubles import NOW, NoHosts, Queue, claimed
 from tests.unit.runner.test_dispatcher import dispatcher
@@ -59,7 +61,7 @@ class Pulling:
         self.failures = failures
         self.asked = 0
 
-    def __call__(self, finished: Finished, transport: Transport) -> Pulled:
+    def __call__(self, finished: Finished, transport: Transport, *, redact: object) -> Pulled:
         self.asked += 1
         if self.asked <= self.failures:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -92,8 +94,36 @@ def test_a_disk_that_stays_full_is_the_platforms_fault(monkeypatch: pytest.Monke
     assert "No space left on device" in queue.failed[0].message
 
 
+def test_what_is_told_of_a_failure_holds_no_secret_and_no_terminal_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> Pulled:
+        raise ValueError("\x1b[2Jno postgresql://me:pw@db/x for AKIAABCDEFGHIJKLMNOP")
+
+    monkeypatch.setattr(pull, "pull", broken)
+    told: list[Progress] = []
+    queue = Queue(waiting=0)
+    queue.orphans = [Adopted(finished(claimed(1)))]
+    queue.lost = {Cause.INTERNAL: 2}
+    dispatcher(queue, OneHost(), seen=told).serve()
+    shown = "unexpected error in Rampart: ValueError: no postgresql://me:***@db/x for ***"
+    assert queue.failed[0].message == shown
+    assert [one.outcome for one in told if isinstance(one, RunEnded)] == queue.failed
+
+
 def test_what_was_pulled_to_another_machine_is_pulled_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pulling = Pulling(tmp_path, failures=0)
     elsewhere = Pulled(finished(claimed(1)), Path("/nowhere/log"), None)
     summary, _ = carry(monkeypatch, elsewhere, pulling)
     assert (pulling.asked, summary.failed) == (1, 1)
+
+
+def test_a_run_whose_labels_have_changed_meanwhile_is_run_again_and_uses_up_no_attempt(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "log").touch()
+    (tmp_path / "training_output" / "fold_0").mkdir(parents=True)
+    done = finished(claimed(1))
+    blind = replace(done, launched=replace(done.launched, pushed=replace(done.launched.pushed, is_blind=True)))
+    start = Pulled(blind, tmp_path / "log", tmp_path / "training_output")
+    summary, queue = carry(monkeypatch, start, Pulling(tmp_path, failures=0))
+    assert (summary.requeued, queue.failed) == (1, [])
+    assert queue.requeued == [(1, "the event's runs are scored on their hosts by now", None)]

@@ -39,7 +39,8 @@ def found(host: Host, remote_kit_folder: str | None = None) -> HostLayout:
 
 
 def test_our_images_say_where_the_challenge_lies() -> None:
-    assert found(Host(json.dumps(OURS))) == HostLayout(**OURS)
+    layout = HostLayout(OURS["kit_dir"], OURS["data_dir"], OURS["python"], OURS["ramp_test"])
+    assert found(Host(json.dumps(OURS))) == layout
 
 
 def test_without_our_file_the_layout_of_ramp_is_assumed() -> None:

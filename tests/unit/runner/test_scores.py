@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from contracts.errors import KitChanged
 from contracts.work import (
     Blame,
     Cause,
@@ -26,6 +27,7 @@ from contracts.work import (
     Scored,
     Work,
 )
+from runner.scoring.bundle import Bundle
 from runner.stages.scores import score
 
 CASES = Path(__file__).parents[2] / "data" / "scores"
@@ -33,13 +35,21 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 NOWHERE = Path("/nowhere")
 
 
-def pulled(output: Path | None, log: Path, *, code: int = 0, end: JobEnd = JobEnd.EXITED, folds: int = 2) -> Pulled:
+def pulled(
+    output: Path | None,
+    log: Path,
+    *,
+    code: int = 0,
+    end: JobEnd = JobEnd.EXITED,
+    folds: int = 2,
+    labels: str = "",
+) -> Pulled:
     work = Work(
         7, "iris", "red", "one", 1, NOWHERE, NOWHERE, NOWHERE, 60, folds=folds, score_types=("acc", "error", "nll")
     )
     host = HostAddress("this-machine", "127.0.0.1", "me")
     provisioned = Provisioned(Claimed(work, NOW), host, HostLayout("/kit", "/kit", "/python", "/ramp-test"))
-    launched = Launched(Pushed(provisioned, "/job"), NOW)
+    launched = Launched(Pushed(provisioned, "/job", is_blind=bool(labels), labels=labels), NOW)
     return Pulled(Finished(launched, JobExit(end, code, 1.0, 1.0, 2**20, 10)), log, output)
 
 
@@ -199,3 +209,78 @@ def test_a_fold_title_in_the_log_shows_that_the_submission_had_its_turn(tmp_path
     found = score(pulled(None, tmp_path / "log", code=2))
     assert isinstance(found, Failed)
     assert found.blame is Blame.PARTICIPANT
+
+
+class Scores:
+    """Scores every run alike, or refuses it, and notes what it was asked with."""
+
+    def __init__(self, refused: str = "") -> None:
+        self.refused = refused
+        self.asked: list[tuple[str, Sequence[Sequence[float]]]] = []
+        self.seen: set[str] = set()
+
+    def bundle(self) -> Bundle | None:
+        raise AssertionError("nothing is pushed here")
+
+    def score(self, output_dir: Path, labels: str, times: Sequence[Sequence[float]]) -> str:
+        self.asked.append((labels, times))
+        self.seen = {str(path.relative_to(output_dir)) for path in output_dir.rglob("*") if path.is_file()}
+        if not self.refused:
+            for name in ("bagged_scores.csv", "fold_0/scores.csv", "fold_1/scores.csv"):
+                shutil.copy(CASES / "honest" / name, output_dir / name)
+        return self.refused
+
+
+def test_the_scores_of_a_job_without_labels_are_made_here_and_its_own_are_not_believed(
+    output: Path, tmp_path: Path
+) -> None:
+    for name in ("bagged_scores.csv", "fold_0/scores.csv", "fold_1/scores.csv"):
+        (output / name).write_text("step,acc\nvalid,1.0\n")
+    (output / "extra").mkdir()
+    scorer = Scores()
+    found = score(pulled(output, tmp_path / "log", labels="one"), scorer)
+    assert isinstance(found, Scored), found
+    assert found.bagged.scores["valid"]["acc"] == [0.96, 0.9782608695652174]
+    (labels, times), *more = scorer.asked
+    assert (labels, len(times), more) == ("one", 2, [])
+    assert times[0][0] == found.folds[0].train_time_s
+    assert not any(name.endswith(".csv") for name in scorer.seen)
+
+
+def test_predictions_that_cannot_be_scored_are_the_participants_failure(output: Path, tmp_path: Path) -> None:
+    found = score(pulled(output, tmp_path / "log", labels="one"), Scores("fold_1/y_pred_test.npz is missing"))
+    assert isinstance(found, Failed)
+    assert (found.blame, found.cause) == (Blame.PARTICIPANT, Cause.BAD_OUTPUT)
+    assert found.message == "the submission's predictions were refused: fold_1/y_pred_test.npz is missing"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda output: shutil.rmtree(output / "fold_1"), "fold_1 is missing"),
+        (lambda output: (output / "fold_2").mkdir(), "more than 2 folds"),
+        (lambda output: (output / "fold_0" / "test_time").unlink(), "fold_0/test_time is missing"),
+        (lambda output: (output / "fold_0" / "valid_time").write_text("nan"), "not a finite number"),
+    ],
+)
+def test_what_a_job_without_labels_lacks_is_found_before_its_predictions_are_looked_at(
+    output: Path, tmp_path: Path, change: Callable[[Path], object], said: str
+) -> None:
+    change(output)
+    scorer = Scores()
+    found = score(pulled(output, tmp_path / "log", labels="one"), scorer)
+    assert isinstance(found, Failed)
+    assert said in found.message
+    assert scorer.asked == []
+
+
+def test_a_job_without_labels_that_failed_is_judged_as_any_other(output: Path, tmp_path: Path) -> None:
+    scorer = Scores()
+    found = score(pulled(output, tmp_path / "log", code=1, labels="one"), scorer)
+    assert isinstance(found, Failed)
+    assert (found.cause, scorer.asked) == (Cause.RAISED, [])
+
+
+def test_a_job_without_labels_cannot_be_scored_where_nothing_scores_any_more(output: Path, tmp_path: Path) -> None:
+    with pytest.raises(KitChanged, match="scored on their hosts by now"):
+        score(pulled(output, tmp_path / "log", labels="one"))

@@ -136,8 +136,10 @@ def test_sigterm_cleans_up_as_ctrl_c_does() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (143, "cleaned up\n", "interrupted\n")
 
 
-def run_alone(*lines: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-    """Run a command with that body in a process of its own."""
+def run_alone(
+    *lines: str, stdout: int = subprocess.PIPE, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with that body in a process of its own, with these variables besides ours."""
     program = "\n".join(
         [
             "import os, signal, threading",
@@ -150,7 +152,8 @@ def run_alone(*lines: str, stdout: int = subprocess.PIPE) -> subprocess.Complete
         ]
     )
     argv = [sys.executable, "-c", program]
-    return subprocess.run(argv, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    environ = os.environ | (environ or {})
+    return subprocess.run(argv, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=30, check=False, env=environ)
 
 
 def test_a_body_keeps_its_name_its_words_and_its_options() -> None:
@@ -160,3 +163,26 @@ def test_a_body_keeps_its_name_its_words_and_its_options() -> None:
 
     assert (shown.name, shown.__doc__) == ("shown", "Say what it does.")
     assert list(inspect.signature(shown.body).parameters) == ["context", "event", "local"]
+
+
+def test_no_exception_or_log_record_shows_a_secret_or_moves_the_cursor() -> None:
+    told = "\\x1b[2Jit is hunter22 of postgresql://me:pw@db/x"
+    ended = run_alone(
+        "import logging", f"logging.getLogger('clients').warning('{told}', exc_info=ValueError('{told}'))",
+        f"thread = threading.Thread(target=lambda: int('{told}'))", "thread.start()", "thread.join()",
+        f"raise ZeroDivisionError('{told}')",
+        environ={"PGPASSWORD": "hunter22"},
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.count("it is *** of postgresql://me:***@db/x") == 4
+    for kind in ("ValueError: it is", "ValueError: invalid literal", "ZeroDivisionError: it is"):
+        assert kind in ended.stderr
+    assert "\x1b" not in ended.stderr
+
+
+def test_an_error_with_a_hosts_words_shows_no_secret() -> None:
+    ended = run_alone(
+        "from clients.outputs import failed",
+        "raise failed(('psql', 'postgresql://me:pw@db/x'), 1, 'first\\nno\\x1b[2J, AKIAABCDEFGHIJKLMNOP')",
+    )
+    assert ended.stderr == "error: psql postgresql://me:***@db/x ended with exit code 1: no, ***\n"

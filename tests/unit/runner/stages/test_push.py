@@ -13,8 +13,9 @@ import pytest
 
 from clients.memory import Call, MemoryHost
 from contracts.errors import AskedWrongly, CommandFailed, HostUnreachable, SubmissionInvalid
-from contracts.work import Blame, Claimed, HostAddress, HostLayout, Provisioned, Work
+from contracts.work import Blame, Claimed, HostAddress, HostLayout, Provisioned, Pushed, Work
 from runner.judging.faults import failed_by
+from runner.scoring.bundle import Bundle
 from runner.stages import push, tar_writer
 
 KEY = "submissions/submission_000000007"
@@ -38,7 +39,13 @@ def provisioned(submission: Path) -> Provisioned:
 
 
 def planned(submission: Path) -> list[str]:
-    return [entry.name for entry in push.push_plan(provisioned(submission).claimed.work)]
+    return sent(provisioned(submission).claimed.work)
+
+
+def sent(work: Work, bundle: Bundle | None = None) -> list[str]:
+    """The names of what is sent, of the supervisor its folder alone."""
+    names = [entry.name for entry in push.push_plan(work, bundle)]
+    return list(dict.fromkeys("supervise" if name.startswith("supervise/") else name for name in names))
 
 
 def test_the_plan_is_the_supervisor_then_every_file_in_order(submission: Path) -> None:
@@ -46,7 +53,7 @@ def test_the_plan_is_the_supervisor_then_every_file_in_order(submission: Path) -
     (submission / "lib" / "deep" / "b.py").touch()
     (submission / "lib" / "a.py").touch()
     assert planned(submission) == [
-        "supervise.py",
+        "supervise",
         f"{KEY}/classifier.py",
         f"{KEY}/lib/a.py",
         f"{KEY}/lib/deep/b.py",
@@ -57,7 +64,7 @@ def test_results_of_an_earlier_run_stay_here(submission: Path) -> None:
     for name in ("training_output/fold_0", "__pycache__"):
         (submission / name).mkdir(parents=True)
         (submission / name / "scores.csv").touch()
-    assert planned(submission) == ["supervise.py", f"{KEY}/classifier.py"]
+    assert planned(submission) == ["supervise", f"{KEY}/classifier.py"]
 
 
 def test_folds_that_need_not_be_run_again_are_sent_with_the_script_that_runs_the_rest(submission: Path) -> None:
@@ -66,10 +73,24 @@ def test_folds_that_need_not_be_run_again_are_sent_with_the_script_that_runs_the
         (kept / name).parent.mkdir(parents=True)
         (kept / name).touch()
     work = replace(provisioned(submission).claimed.work, salvage_dir=kept, salvaged=(0, 1, 3))
-    assert [entry.name for entry in push.push_plan(work)] == [
-        *("supervise.py", f"{KEY}/classifier.py", "run_folds.py"),
+    assert sent(work) == [
+        *("supervise", f"{KEY}/classifier.py", "run_folds.py"),
         *("finished/fold_0/scores.csv", "finished/fold_3/scores.csv"),
     ]
+
+
+def test_a_job_without_labels_is_sent_its_bundle_with_the_script_that_trains_on_it(
+    submission: Path, tmp_path: Path
+) -> None:
+    folder, kept = tmp_path / "bundle", tmp_path / "kept"
+    for path in (folder / "kit" / "problem.py", folder / "blind" / "bundle", kept / "fold_0" / "test_time"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    work = provisioned(submission).claimed.work
+    blind = ["supervise", f"{KEY}/classifier.py", "run_blind.py", "blind/bundle", "kit/problem.py"]
+    assert sent(work, Bundle("one", folder)) == blind
+    rest = replace(work, salvage_dir=kept, salvaged=(0,))
+    assert sent(rest, Bundle("one", folder)) == [*blind, "finished/fold_0/test_time"]
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "classifier.py", "nowhere", "/etc"])
@@ -146,8 +167,12 @@ def test_a_pushed_run_knows_its_absolute_folder(submission: Path) -> None:
         return 0
 
     run = provisioned(submission)
-    assert push.push(run, MemoryHost({"sh": unpack}).connect()).job_dir == JOB
+    assert push.push(run, MemoryHost({"sh": unpack}).connect()) == Pushed(run, JOB)
     assert b"class Classifier" in b"".join(received)
+    bundle = Bundle("one", submission.parent / "bundle")
+    bundle.folder.mkdir()
+    pushed = push.push(run, MemoryHost({"sh": unpack}).connect(), bundle=bundle)
+    assert (pushed.is_blind, pushed.labels) == (True, "one")
 
 
 @pytest.mark.parametrize(

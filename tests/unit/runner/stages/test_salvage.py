@@ -106,6 +106,15 @@ def test_a_fold_with_other_scores_than_the_events_is_not_kept(sent: Sent, tmp_pa
     assert salvage(launched(tmp_path, score_types=("acc", "rmse")), sent.host().connect()) == ()
 
 
+def test_folds_of_a_job_without_labels_have_no_scores_yet(sent: Sent, tmp_path: Path) -> None:
+    sent.fold(0, without="scores.csv")
+    sent.fold(1, without="valid_time")
+    run = launched(tmp_path)
+    host = sent.host()
+    assert salvage(replace(run, pushed=replace(run.pushed, is_blind=True)), host.connect()) == (0,)
+    assert host.calls[0][-1] == "test_time"
+
+
 def test_of_a_transfer_that_is_refused_or_broken_off_nothing_is_kept(sent: Sent, tmp_path: Path) -> None:
     sent.fold(0)
     sent.link("fold_1/scores.csv")

@@ -57,7 +57,7 @@ def test_an_exit_record_ends_the_wait() -> None:
     host = host_that(json.dumps(RECORD).encode(), 0)
     finished = wait.wait(launched(), host.connect())
     assert finished.exit == JobExit(JobEnd.TIMEOUT, -9, 1.5, 1.25, 1024, 10, 0)
-    assert host.calls[0][-3:] == ("/home/ubuntu/.rampart/jobs/iris-7-1", "python", "supervise.py")
+    assert host.calls[0][-3:] == ("/home/ubuntu/.rampart/jobs/iris-7-1", "python", "supervise")
 
 
 @pytest.mark.parametrize("code", [70, 1, 127])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,16 @@ def test_megabytes_are_shortened_to_their_two_ends() -> None:
     assert text.startswith("first")
     assert text.endswith("last")
     assert "1980009 characters left out" in text
+
+
+def test_a_team_is_shown_no_more_of_a_log_than_the_event_says() -> None:
+    work = replace(WORK, shown_log_bytes=1024)
+    text = error_message(Failed(work, Blame.PARTICIPANT, Cause.RAISED, "", "first" + "é" * 3000 + "last"))
+    assert len(text.encode("utf-8")) <= 1024
+    assert (text[:5], text[-4:]) == ("first", "last")
+
+
+def test_a_withheld_log_leaves_a_team_one_sentence() -> None:
+    work = replace(WORK, withholds_log=True)
+    failed = Failed(work, Blame.PARTICIPANT, Cause.RAISED, "the submission raised OSError: x", "Traceback\nOSError: x")
+    assert error_message(failed) == "the submission raised OSError"
