@@ -23,13 +23,13 @@ class Account(NamedTuple):
 
 
 def job_account(folder: Path, *, may_add: bool) -> Account | None:
-    """The image's submission user; on an image without one it is added, on somebody's own machine none is.
+    """The image's submission user, added where there is none; on somebody's own machine a number that no user has.
 
-    There a number that no user has does as well: each job's own. None where we may not choose whom a job runs as.
+    That one is each job's own, so that jobs beside one another are counted apart. None where we may not choose.
     """
     if os.getuid() != 0 or not _is_known_here(_FIRST):
         return None
-    found = _named()
+    found = _named() if may_add else None
     if found is None and may_add:
         options = ("--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin")
         subprocess.run(["useradd", *options, _NAME], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)

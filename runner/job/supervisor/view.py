@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ class View(NamedTuple):
 
 
 def job_view(
-    folder: Path, *, shown: Iterable[str], hidden: Iterable[str], memory_bytes: int | None, is_other_user: bool
+    folder: Path, *, shown: Sequence[str], hidden: Sequence[str], memory_bytes: int | None, is_other_user: bool
 ) -> View:
     """What the job of a folder sees: its own part of that folder, `shown`, its environment, nothing `hidden`.
 
@@ -48,15 +48,22 @@ def job_view(
     # every file of a job folder that is the supervisor's own stays out of sight
     pushed = [str(path) for path in sorted(folder.iterdir()) if path.name in ("finished", "kit", "blind")]
     scripts = [str(path) for path in sorted(folder.glob("run_*.py"))]
+    shown = [*shown, *_real_places(shown)]
     wanted = [*writable, *pushed, *scripts, *shown, *_interpreter()]
     closed = filter(None, map(_closed_parent, wanted)) if is_other_user else ()
-    emptied = {*_PRIVATE, *hidden, str(folder), *closed}
+    emptied = {*_PRIVATE, *_real_places(hidden), str(folder), *closed}
     found = {path: EMPTY for path in emptied if _is_folder(path)}
     found.update((path, SCRATCH) for path in _SCRATCH if _is_folder(path))
     found.update((path, SHOWN) for path in (*pushed, *scripts, *shown, *_interpreter()) if _is_covered(path, found))
     found.update((path, WRITABLE) for path in writable)
     mounts = sorted((Mount(kind, path) for path, kind in found.items()), key=lambda one: (one.path.count("/"), one))
     return View(tuple(mounts), min(_SCRATCH_BYTES, memory_bytes or _SCRATCH_BYTES))
+
+
+def _real_places(paths: Sequence[str]) -> list[str]:
+    """Where folders lie that may be links, and the data that a kit holds by a link."""
+    data = [path + "/data" for path in paths if os.path.islink(path + "/data")]  # noqa: PTH114 - one kind of path
+    return [os.path.realpath(path) for path in (*paths, *data)]
 
 
 def _interpreter() -> list[str]:

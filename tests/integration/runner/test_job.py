@@ -131,7 +131,7 @@ while sum(map(comes, filter(str.isdigit, os.listdir("/proc")))) < 4:
 def test_an_honest_job_leaves_its_code_its_output_and_its_figures(job: Callable[[str], Job]) -> None:
     honest = job(
         "import sys; print('hello'); print('oops', file=sys.stderr); x = bytearray(50 << 20)\n"
-        "import time; time.sleep(0.1); sys.exit(3)"
+        "import time; time.sleep(0.5); sys.exit(3)"
     )
     record = honest.ended()
     assert (record["end"], record["code"], record["output_bytes"]) == ("exited", 3, 11)

@@ -57,3 +57,17 @@ def test_a_folder_that_others_cannot_enter_is_empty_but_for_what_is_shown_in_it(
 
 def test_a_folder_that_is_not_there_is_not_shown(tmp_path: Path) -> None:
     assert "/nowhere" not in view_of(job_folder(tmp_path), shown=("/nowhere",), hidden=("/nowhere/at/all",)).of(EMPTY)
+
+
+def test_what_is_hidden_or_shown_by_a_link_is_so_where_it_lies(tmp_path: Path) -> None:
+    for name in ("labels", "kit", "disk"):
+        (tmp_path / "private" / name).mkdir(parents=True)
+    kit, labels = tmp_path / "a_kit", tmp_path / "some_labels"
+    kit.symlink_to(tmp_path / "private" / "kit")
+    labels.symlink_to(tmp_path / "private" / "labels")
+    (tmp_path / "private" / "kit" / "data").symlink_to(tmp_path / "private" / "disk")
+    view = view_of(job_folder(tmp_path), shown=(str(kit),), hidden=(str(labels), str(tmp_path / "private")))
+    assert str(tmp_path / "private" / "labels") in view.of(EMPTY)
+    assert {str(tmp_path / "private" / name) for name in ("kit", "disk")} <= set(view.of(SHOWN))
+    hidden = view_of(job_folder(tmp_path / "other"), hidden=(str(kit),))
+    assert {str(tmp_path / "private" / name) for name in ("kit", "disk")} <= set(hidden.of(EMPTY))
