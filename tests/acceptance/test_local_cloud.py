@@ -230,7 +230,7 @@ def test_an_instance_that_is_up_serves_one_submission_after_another_and_stays_up
         assert "valid acc" in trained.out
     followed, _ = follower.communicate(timeout=60)
     assert follower.returncode == 0, followed
-    assert "Bagged scores" in followed
+    assert "it is scored where its labels are" in followed
     assert "blue/guest is scored" in followed
     assert ssh(house, address, "ls .rampart/jobs").out == ""
     assert aws(house, "ec2", "terminate-instances", "--instance-ids", instance_id).exit_code == 0
