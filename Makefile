@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 RAMP_VENV := .venv-ramp
 RAMP_READY := $(RAMP_VENV)/.ready
 RAMP_DATABASE := tests/data/ramp_database
-JOBS ?= 3
+JOBS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test unit soak bench lock clean
