@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -53,8 +54,9 @@ def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if sys.platform != "linux" and name != "process-group":
         pytest.skip(f"{name}: needs Linux")
     if name in ("process-group", "namespaces"):
-        if name == "namespaces" and not root:
-            pytest.skip("namespaces: needs root")
+        if name == "namespaces":
+            _skip_unless(root, "namespaces: needs root")
+            _skip_where_refused(name, ())
         yield Way(name, (), sys.executable, tmp_path_factory.mktemp("jobs"), os.geteuid())
         return
     # below no folder that is closed to others
@@ -69,13 +71,28 @@ def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         shutil.rmtree(folder)
 
 
+def _skip_unless(is_so: bool, reason: str) -> None:
+    if not is_so:
+        pytest.skip(reason)
+
+
+def _skip_where_refused(name: str, enter: tuple[str, ...], *own_user: str) -> None:
+    """What the system's own program may not do here, nothing can; what it may do, ours must."""
+    kinds = ("--mount", "--pid", "--net", "--ipc", "--uts", "--fork")
+    done = subprocess.run([*enter, "unshare", *own_user, *kinds, "true"], capture_output=True, text=True, check=False)
+    _skip_unless(done.returncode == 0, f"{name}: {done.stderr.strip()}")
+
+
 def _user_namespace(folder: Path, *, root: bool) -> Way:
+    own_user = ("--user", "--map-root-user")
     if not root:
+        _skip_where_refused("user-namespace", (), *own_user)
         return Way("user-namespace", (), sys.executable, folder, os.geteuid())
     python = "/usr/bin/python3"
     if shutil.which("setpriv") is None or not Path(python).exists():
         pytest.skip(f"user-namespace: as root it needs setpriv, and {python} for another user")
     enter = ("setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups", "--")
+    _skip_where_refused("user-namespace", enter, *own_user)
     return Way("user-namespace", enter, python, folder, _USER)
 
 
