@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,10 +19,11 @@ while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 1; shift; done
 shift; exec "$@"
 """
 
-# $1: a folder for the root; $2: systemd; $3: a folder that is the same inside and outside.
+# $1: a folder for the root; $2: systemd; the rest are folders that are the same inside and outside.
 # Nothing it mounts is seen outside, all of it goes with its processes.
 _BOOT = r"""
 set -e
+systemd=$2
 cd "$1"
 mount --make-rprivate /
 mkdir layers root
@@ -48,15 +50,16 @@ while read -r _ place kind options _; do
         cgroup2) mkdir -p "root$place"; mount -t cgroup2 cgroup2 "root$place" ;;
     esac
 done < /proc/mounts
-mount --bind "$3" "root$3"
+shift 2
+for shared; do mkdir -p "root$shared"; mount --bind "$shared" "root$shared"; done
 rm -rf root/etc/systemd/system/*.wants
 echo uninitialized > root/etc/machine-id
+mkdir root/before
 cd root
-pivot_root . tmp
-umount -l /tmp
-mount -t tmpfs -o mode=1777 tmpfs /tmp
+pivot_root . before
+umount -l /before
 export container=rampart-test
-exec "$2" --system --log-target=console --show-status=0 --unit=basic.target
+exec "$systemd" --system --log-target=console --show-status=0 --unit=basic.target
 """
 
 
@@ -69,7 +72,7 @@ class SystemdMachine:
         for group in self._groups:
             group.mkdir()
         namespaces = ("--pid", "--mount", "--ipc", "--uts", "--cgroup", "--net", "--fork", "--kill-child")
-        boot = ("unshare", *namespaces, "sh", "-c", _BOOT, "sh", str(folder), SYSTEMD, str(shared))
+        boot = ("unshare", *namespaces, "sh", "-c", _BOOT, "sh", str(folder), SYSTEMD, str(shared), sys.prefix, sys.base_prefix)
         self._outer = subprocess.Popen(
             ["sh", "-c", _ENTER_GROUPS, "sh", *map(str, self._groups), "--", *boot],
             stdin=subprocess.DEVNULL,
