@@ -72,7 +72,19 @@ class SystemdMachine:
         for group in self._groups:
             group.mkdir()
         namespaces = ("--pid", "--mount", "--ipc", "--uts", "--cgroup", "--net", "--fork", "--kill-child")
-        boot = ("unshare", *namespaces, "sh", "-c", _BOOT, "sh", str(folder), SYSTEMD, str(shared), sys.prefix, sys.base_prefix)
+        boot = (
+            "unshare",
+            *namespaces,
+            "sh",
+            "-c",
+            _BOOT,
+            "sh",
+            str(folder),
+            SYSTEMD,
+            str(shared),
+            sys.prefix,
+            sys.base_prefix,
+        )
         self._outer = subprocess.Popen(
             ["sh", "-c", _ENTER_GROUPS, "sh", *map(str, self._groups), "--", *boot],
             stdin=subprocess.DEVNULL,
