@@ -79,7 +79,8 @@ def place(entered: Way) -> Place:
     (home / "kit" / "problem.py").touch()
     for path in (home, *home.rglob("*")):
         os.chown(path, entered.owner, entered.owner)
-    layout = HostLayout(str(home / "kit"), str(home / "kit"), entered.python, "/no/ramp-test")
+    is_ours = entered.name == "systemd"  # a user is made in the booted machine, and on no other
+    layout = HostLayout(str(home / "kit"), str(home / "kit"), entered.python, "/no/ramp-test", is_ours=is_ours)
     return Place(HostAddress("this-machine", "localhost", "me"), layout)
 
 
