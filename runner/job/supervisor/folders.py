@@ -33,20 +33,37 @@ def give_back(folder: Path) -> None:
     """Give what a job leaves to the folder's owner, who is to read it; its own home and scratch are removed."""
     for name in ("home", "tmp"):
         shutil.rmtree(str(folder / name), ignore_errors=True)
-    owner = folder.stat()
-    for path, files in _everything(folder / "submissions", open_first=True):
-        for one in (path, *files) if os.getuid() == 0 else ():
-            os.chown(str(one), owner.st_uid, owner.st_gid, follow_symlinks=False)
+    if os.getuid() == 0:
+        _hand_over(folder / "submissions", folder.stat())
+    else:
+        _open(folder / "submissions")
 
 
-def _everything(folder: Path, *, open_first: bool = False) -> list[tuple[Path, list[Path]]]:
-    """Each folder below, with all in it that is no folder; links are not followed. A closed one is opened if asked."""
+def _hand_over(folder: Path, owner: os.stat_result) -> None:
+    """Make it the owner's by descriptors: a job without walls may have put a link in any place, the first one too."""
+    for _, folders, files, descriptor in os.fwalk(str(folder)):
+        os.fchmod(descriptor, 0o700)
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        for name in (*folders, *files):
+            os.chown(name, owner.st_uid, owner.st_gid, dir_fd=descriptor, follow_symlinks=False)
+
+
+def _open(folder: Path) -> None:
+    """Let its owner, who we are, into every folder below that a job has closed."""
+    waiting = [] if folder.is_symlink() else [folder]
+    while waiting:
+        path = waiting.pop()
+        path.chmod(0o700)
+        with os.scandir(str(path)) as entries:
+            waiting += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _everything(folder: Path) -> list[tuple[Path, list[Path]]]:
+    """Each folder below, with all in it that is no folder; links are not followed."""
     found = []
     waiting = [folder]
     while waiting:
         path = waiting.pop()
-        if open_first:
-            path.chmod(0o700)
         files = []
         with os.scandir(str(path)) as entries:
             for entry in entries:
@@ -92,7 +109,7 @@ class Room:
 
     def left_bytes(self) -> int:
         """What may be written before it is worth a closer look, at least."""
-        return self._limit_bytes // 2 - self._lost()[0] if self._lost()[0] < self._limit_bytes // 2 else 0
+        return max(0, self._limit_bytes // 2 - self._lost()[0])
 
     def is_used_up(self) -> bool:
         """Whether the job has written more, or more files, than it may."""

@@ -26,7 +26,15 @@ class ProcessGroup(Contained):
 
 
 def start(job: Job) -> Contained:
-    """Start the job; raises OSError where its program cannot be run."""
+    """Start the job; raises OSError where its program cannot be run.
+
+    The supervisor itself becomes the job's account: without walls a job reaches all of its folder, and a root that
+    goes on writing there would write wherever a link of the job's leads.
+    """
+    if job.account is not None and job.account.uid != os.getuid():
+        os.setgroups([])
+        os.setgid(job.account.gid)
+        os.setuid(job.account.uid)
     reader, writer = contained.output_pipe()
     supervisor = os.getpid()
 
@@ -36,11 +44,6 @@ def start(job: Job) -> Contained:
             os.kill(os.getpid(), signal.SIGKILL)
         contained.set_limits(job.limits)
         contained.go_first()
-        if job.account is not None and job.account.uid != os.getuid():
-            os.setgroups([])
-            os.setgid(job.account.gid)
-            os.setuid(job.account.uid)
-            syscalls.die_with_parent(signal.SIGKILL)  # the kernel forgets it with the change of user
         syscalls.take_no_new_rights()
         os.umask(0o022)
 

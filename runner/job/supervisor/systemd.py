@@ -23,6 +23,7 @@ _PATIENCE_S = 30.0
 _GRACE_S = 60
 _HIERARCHIES = ("", "unified", "systemd")
 _SLICE = "system.slice"
+_NAME = re.compile(r"rampart-job-\d+-\d+\.service")
 # before the program: all it writes goes one way, and what systemd-run has to say of it goes another
 _BEGIN = 'exec 2>&1; printf "rampart-unit-started\\n"; exec "$@"'
 _RESULT = re.compile(r"^Finished with result: (?P<result>\S+)$", re.MULTILINE)
@@ -155,6 +156,16 @@ def command(job: Job, unit: str) -> tuple[str, ...]:
         *(word for value in wanted for word in ("--property", value)),
         *("--", *(word.replace("$", "$$") for word in run)),
     )
+
+
+def end_unit_of(folder: Path) -> None:
+    """End the unit of a job folder, where it has one; any other name was written there by a job without walls."""
+    try:
+        unit = (folder / "unit").read_text()
+    except OSError:
+        return
+    if _NAME.fullmatch(unit):
+        end_unit(unit)
 
 
 def end_unit(unit: str) -> None:

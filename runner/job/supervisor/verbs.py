@@ -139,8 +139,7 @@ def _job(options: argparse.Namespace) -> Job:
 
 def _sweep(folder: Path) -> None:
     """Kill what a dead supervisor left: its job dies with it, the job's children bear its mark, a unit has a name."""
-    with contextlib.suppress(OSError):
-        systemd.end_unit((folder / "unit").read_text())
+    systemd.end_unit_of(folder)
     mark = (environment.MARK + "=" + str(folder)).encode()
     for _ in range(100):
         left = processes.marked(mark)

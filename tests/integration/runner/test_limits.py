@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -118,3 +120,43 @@ def test_strict_isolation_runs_nothing_where_there_are_no_strong_walls(run: Run,
     else:
         assert record["end"] == "not-contained"
         assert "ran" not in (folder / "log").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not Path("/usr/bin/python3").exists(), reason="needs root, a system Python")
+def test_a_root_that_supervises_a_job_without_walls_writes_nowhere_the_job_leads_it() -> None:
+    place = Path(tempfile.mkdtemp(prefix="rampart-jobs-", dir="/var/tmp"))
+    target = place / "roots_own"
+    try:
+        place.chmod(0o755)
+        folder = place / "job"
+        folder.mkdir(mode=0o700)
+        target.mkdir(mode=0o755)
+        (target / "file").touch()
+        install(folder)
+        (folder / "submissions").mkdir()
+        (folder / "submissions" / "program.py").write_text(LEADS_ASTRAY.replace("TARGET", str(target)))
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, OTHER, OTHER)
+        supervise = ("/usr/bin/python3", "-I", "-B", str(folder / SUPERVISOR))
+        job = ("/usr/bin/python3", str(folder / "submissions" / "program.py"))
+        walls = ("--containment", "process-group")
+        subprocess.run((*supervise, "launch", str(folder), *walls, "--", *job), check=True, timeout=20)
+        subprocess.run((*supervise, "wait", str(folder)), check=False, timeout=20, capture_output=True)
+        subprocess.run((*supervise, "kill", str(folder)), check=True, timeout=20)
+        assert (folder / "led").exists()
+        assert {path.stat().st_uid for path in (target, *target.iterdir())} == {0}
+        assert target.stat().st_mode & 0o777 == 0o755
+        assert sorted(path.name for path in target.iterdir()) == ["file"]
+    finally:
+        shutil.rmtree(place)
+
+
+OTHER = 1000
+LEADS_ASTRAY = """
+import os
+folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+os.chdir(folder)
+os.rename("submissions", "led")
+os.symlink("TARGET", "submissions")
+os.symlink("TARGET/written", "exit.new")
+"""
