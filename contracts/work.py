@@ -176,14 +176,17 @@ class Provisioned:
 class Pushed:
     """A run whose submission lies on its host. `job_dir` is an absolute path there, new for each attempt.
 
-    `is_blind`: the job gets no test label and leaves predictions alone, which are scored on this machine; `labels`
-    names what they are compared with.
+    `labels` names what a blind job's predictions are compared with; empty where the job has the labels itself.
     """
 
     provisioned: Provisioned
     job_dir: str
-    is_blind: bool = False
     labels: str = ""
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the job gets no test label and leaves predictions alone, which are scored on this machine."""
+        return bool(self.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from contracts.errors import HostKeyRefused
 from contracts.event import EventConfig
 from contracts.stack import StackOutputs
-from tasks import console, private_files
+from runner import whole_files
+from tasks import console
 
 _PATIENCE_S = 300.0
 
@@ -27,7 +28,7 @@ def ensure_known(event: EventConfig, outputs: StackOutputs | None, *, patience_s
     key = known.get(outputs.gateway_id)
     if key is None:
         key = _shown(event, outputs.gateway_id, patience_s)
-        private_files.write(path, json.dumps(known | {outputs.gateway_id: key}, indent=2, sort_keys=True) + "\n")
+        whole_files.write(path, json.dumps(known | {outputs.gateway_id: key}, indent=2, sort_keys=True) + "\n")
     return key
 
 

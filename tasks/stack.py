@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from contracts.errors import ToolMissing, UnknownName
 from contracts.event import EventConfig
 from contracts.stack import StackOutputs
-from tasks import console, private_files, stack_secrets
+from runner import whole_files
+from tasks import console, stack_secrets
 from tasks.planned import Planned
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def up(event: EventConfig, *, local: bool, skip_preflight: bool = False, config:
     stack_secrets.warn_of_missing(event, local=local, stack_file=REPOSITORY / f"Pulumi.{event.name}.yaml")
     raw = _up_locally(event) if local else _up_on_aws(event, config)
     outputs = StackOutputs.model_validate(raw)
-    private_files.write(outputs_path(event), outputs.model_dump_json(indent=2) + "\n")
+    whole_files.write(outputs_path(event), outputs.model_dump_json(indent=2) + "\n")
     if outputs.access == "gateway":
         from tasks import gateway
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
+
+from runner import whole_files
 
 _OF_A_FOLD = frozenset(
     {"y_pred_train.npz", "y_pred_test.npz", "train_time", "valid_time", "test_time", "state.txt", "error.txt"}
@@ -30,21 +29,9 @@ def place(output_dir: Path, folds: Sequence[str], bagged: str) -> None:
     """Write `scores.csv` of each fold and `bagged_scores.csv`, each whole or not at all."""
     for number, table in enumerate(folds):
         folder = output_dir / f"fold_{number}"
-        _write(folder / "scores.csv", table)
-        _write(folder / "state.txt", "scored")
-    _write(output_dir / "bagged_scores.csv", bagged)
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            Path(draft).unlink()
+        whole_files.write(folder / "scores.csv", table, mode=0o644)
+        whole_files.write(folder / "state.txt", "scored", mode=0o644)
+    whole_files.write(output_dir / "bagged_scores.csv", bagged, mode=0o644)
 
 
 def _remove(path: Path) -> None:

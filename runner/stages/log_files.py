@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from contracts.work import Work
+from runner import whole_files
 from runner.stages import log_text
 
 WITHHELD = "The organisers of this event keep the logs of its submissions to themselves.\n"
@@ -41,14 +40,6 @@ def place(data: bytes, work: Work, redact: Callable[[str], str]) -> Path:
 def _written(text: str, folder: Path, *, folder_mode: int, mode: int) -> Path:
     """Write the folder's log, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True, mode=folder_mode)
-    descriptor, draft = tempfile.mkstemp(prefix=".log.", dir=folder)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).chmod(mode)
-        return Path(draft).replace(folder / "log")
-    finally:
-        with suppress(FileNotFoundError):
-            Path(draft).unlink()
+    path = folder / "log"
+    whole_files.write(path, text, mode=mode, is_synced=True)
+    return path

@@ -49,7 +49,7 @@ def push(
         said = answer.stderr.decode("utf-8", "replace").strip()
         message = f"the submission could not be unpacked on {provisioned.host.host_id}: {said or job_dir!r}"
         raise CommandFailed(message, exit_code=answer.exit_code, output_tail=said)
-    return Pushed(provisioned, job_dir) if bundle is None else Pushed(provisioned, job_dir, True, bundle.labels)
+    return Pushed(provisioned, job_dir, labels="" if bundle is None else bundle.labels)
 
 
 def push_plan(work: Work, bundle: Bundle | None = None) -> tuple[Entry, ...]:

@@ -122,7 +122,7 @@ def test_a_run_whose_labels_have_changed_meanwhile_is_run_again_and_uses_up_no_a
     (tmp_path / "log").touch()
     (tmp_path / "training_output" / "fold_0").mkdir(parents=True)
     done = finished(claimed(1))
-    blind = replace(done, launched=replace(done.launched, pushed=replace(done.launched.pushed, is_blind=True)))
+    blind = replace(done, launched=replace(done.launched, pushed=replace(done.launched.pushed, labels="one")))
     start = Pulled(blind, tmp_path / "log", tmp_path / "training_output")
     summary, queue = carry(monkeypatch, start, Pulling(tmp_path, failures=0))
     assert (summary.requeued, queue.failed) == (1, [])

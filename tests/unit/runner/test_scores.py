@@ -49,7 +49,7 @@ def pulled(
     )
     host = HostAddress("this-machine", "127.0.0.1", "me")
     provisioned = Provisioned(Claimed(work, NOW), host, HostLayout("/kit", "/kit", "/python", "/ramp-test"))
-    launched = Launched(Pushed(provisioned, "/job", is_blind=bool(labels), labels=labels), NOW)
+    launched = Launched(Pushed(provisioned, "/job", labels=labels), NOW)
     return Pulled(Finished(launched, JobExit(end, code, 1.0, 1.0, 2**20, 10)), log, output)
 
 

@@ -111,7 +111,7 @@ def test_folds_of_a_job_without_labels_have_no_scores_yet(sent: Sent, tmp_path: 
     sent.fold(1, without="valid_time")
     run = launched(tmp_path)
     host = sent.host()
-    assert salvage(replace(run, pushed=replace(run.pushed, is_blind=True)), host.connect()) == (0,)
+    assert salvage(replace(run, pushed=replace(run.pushed, labels="one")), host.connect()) == (0,)
     assert host.calls[0][-1] == "test_time"
 
 
