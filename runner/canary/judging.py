@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from contracts.work import Containment, JobEnd
 from runner.canary.attempts import ATTEMPTS, BOMBS, Attempt, Proof
+from runner.canary.hostile.trying import MADE
 
 _WORDS = "got|stopped|impossible|unclear|begins|done"
-_MADE = "made "
 _SHOWN = 160
 _CONTROLS = re.compile(r"[^\n\t\x20-\x7e\xa0-\u1fff\u2010-\u2027\u2030-\u205f\u2070-\ufefe\uff00-\ufffd]")
 
@@ -202,7 +202,7 @@ def _by_the_end(attempt: Attempt, seen: Seen) -> tuple[Outcome, str]:
 def _made(attempt: Attempt, seen: Seen) -> tuple[Outcome, str] | None:
     """How an attempt ended that could not even make what others would have to fall for; None where it could."""
     said = _worst(seen.said.get(attempt.name, ()))
-    if said is not None and said.word == "got" and said.text.startswith(_MADE):
+    if said is not None and said.word == "got" and said.text.startswith(MADE):
         return None
     if said is not None and said.word in ("stopped", "impossible"):
         return (Outcome.STOPPED if said.word == "stopped" else Outcome.NOT_POSSIBLE), said.text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +30,8 @@ from contracts.work import (
 )
 from runner import commands
 from runner.canary import bait as bait_program
-from runner.canary.attempts import BOMBS, HOSTILE, OUTPUTS
+from runner.canary import submission
+from runner.canary.attempts import BOMBS, OUTPUTS
 from runner.canary.hostile.changes import FORGED_PEAK
 from runner.canary.judging import Seen, judge, said_in
 from runner.canary.report import Report
@@ -45,7 +45,7 @@ _WALK_S, _BOMB_S, _ENDLESS_S = 60.0, 30.0, 1.0
 _LIMITS = JobLimits(tasks=64, file_bytes=8 * _MIB, disk_bytes=32 * _MIB)
 _MEMORY_BYTES = 192 * _MIB
 _LOG_LIMIT_BYTES = 2 * _MIB
-_HOSTILE_PACKAGE = "hostile/runner/canary/hostile"
+_NOBODYS_ADDRESS = "198.51.100.1"  # kept for documents
 
 
 class CanaryFailed(RampartError):
@@ -60,7 +60,7 @@ class Targets:
     """
 
     metadata: str = "169.254.169.254"
-    outside: str = "198.51.100.1"
+    outside: str = _NOBODYS_ADDRESS
     resolvers: tuple[str, ...] = ()
 
 
@@ -109,6 +109,14 @@ def run(
             canary.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """What pulling an output came to; `is_accepted` where that should not have been taken."""
+
+    text: str
+    is_accepted: bool = False
+
+
 class _Canary:
     """One canary on one host, with a folder on this machine for what it sends and gets."""
 
@@ -128,23 +136,27 @@ class _Canary:
     def report(self, tell: Callable[[str], object]) -> Report:
         """Run one job after the other, and judge."""
         laid = self._bait("lay", self._what_to_lay())
-        self._write_submission(laid)
+        submission.write(self._folder / "submission", self._plan(laid))
         tell("tries thefts and breakouts")
         walk, looked, pulled = self._walked()
         first = self._look()
-        outputs, accepted = self._outputs(pulled.finished)
+        came = {
+            name: self._came_to(_of_work(pulled.finished, submission_id=_FIRST_ID + number))
+            for name, number in self._output_numbers().items()
+        }
         own_scores = self._own_scores(pulled)
         tell("looks as the next submission would")
         heir = self._ended(self._pushed(1), "heir")
         tell("lies in the log")
         liar = self._ended(self._pushed(2), "lie")
-        ends, refusals = self._bombs(tell)
+        ends, came_of_bombs = self._bombs(tell)
         for job in self._jobs:
             clean_up.clean_up(job, self._transport)
         last = self._look()
-        accepted |= {name: "what it wrote is on the host still" for name in ("disk",) if last["there"]}
-        accepted |= {name: text.removeprefix("+") for name, text in refusals.items() if text.startswith("+")}
-        outputs |= {name: text for name, text in refusals.items() if not text.startswith("+")}
+        came |= came_of_bombs
+        accepted = {name: one.text for name, one in came.items() if one.is_accepted}
+        if last["there"]:
+            accepted["disk"] = "what it wrote is on the host still"
         container = walk.exit.containment
         if container is None:
             raise CanaryFailed("the host does not say what it contained the canary by")
@@ -159,7 +171,7 @@ class _Canary:
             laid=frozenset(place for place, _ in laid["files"]),
             left=frozenset(first["left"]) | frozenset(last["left"]),
             setuid=tuple(first["setuid"]),
-            pulled=outputs,
+            pulled={name: one.text for name, one in came.items() if not one.is_accepted},
             accepted=accepted,
             ends=ends,
             log=_log(liar),
@@ -188,13 +200,10 @@ class _Canary:
             raise CanaryFailed(f"the event demands isolation: strict, and {_log(pulled).strip()}", hint=hint)
         return finished, looked, pulled
 
-    def _bombs(self, tell: Callable[[str], object]) -> tuple[dict[str, JobEnd], dict[str, str]]:
-        """Each takes all of something; gives how it ended, and of one that leaves output what came of that.
-
-        A text that begins with `+` says what should not have been.
-        """
+    def _bombs(self, tell: Callable[[str], object]) -> tuple[dict[str, JobEnd], dict[str, _Came]]:
+        """Each takes all of something; gives how it ended, and of one that leaves output what came of that."""
         ends: dict[str, JobEnd] = {}
-        told: dict[str, str] = {}
+        came: dict[str, _Came] = {}
         for number, name in enumerate(BOMBS, start=3):
             tell(f"takes all there is: {name}")
             timeout_s = _ENDLESS_S if name == "endless" else _BOMB_S
@@ -202,9 +211,9 @@ class _Canary:
             finished = self._finished(pushed, name)
             ends[name] = finished.exit.end
             if name == "many":
-                told[name] = self._came_to(finished)
+                came[name] = self._came_to(finished)
             clean_up.clean_up(pushed.provisioned, self._transport)
-        return ends, told
+        return ends, came
 
     def _ended(self, pushed: Pushed, verb: str) -> Pulled:
         return pull.pull(self._finished(pushed, verb), self._transport, self._wanted.taken)
@@ -250,36 +259,24 @@ class _Canary:
             whole_log_dir=self._folder / "whole_logs" / key,
         )
 
-    def _outputs(self, finished: Finished) -> tuple[dict[str, str], dict[str, str]]:
-        """Pull each output that the first job left: by name why it was harmless, and what should not have come."""
-        harmless: dict[str, str] = {}
-        accepted: dict[str, str] = {}
-        for name, number in self._output_numbers().items():
-            text = self._came_to(_of_work(finished, submission_id=_FIRST_ID + number))
-            if text.startswith("+"):
-                accepted[name] = text[1:]
-            else:
-                harmless[name] = text
-        return harmless, accepted
-
-    def _came_to(self, finished: Finished) -> str:
-        """What pulling an output came to; a text that begins with `+` says what should not have been."""
+    def _came_to(self, finished: Finished) -> _Came:
+        """Pull an output."""
         try:
             pulled = pull.pull(finished, self._transport, self._wanted.taken)
         except TransferRefused as error:
             work = finished.launched.pushed.provisioned.claimed.work
-            return error.message.replace(f"{commands.output_folder(work)}/", "")
+            return _Came(error.message.replace(f"{commands.output_folder(work)}/", ""))
         except CommandFailed as error:
-            return f"it cannot be sent: {error.message}"
+            return _Came(f"it cannot be sent: {error.message}")
         if pulled.output_dir is None:
-            return "it is not taken for its output"
+            return _Came("it is not taken for its output")
         paths = list(pulled.output_dir.rglob("*"))
         odd = [path for path in paths if path.is_symlink() or not (path.is_file() or path.is_dir())]
         if odd:
-            return f"+{odd[0].name!r} is no plain file"
+            return _Came(f"{odd[0].name!r} is no plain file", is_accepted=True)
         if len(paths) > (self._wanted.taken or tar_reader.Limits()).members:
-            return f"+{len(paths)} files"
-        return "it came as plain files"
+            return _Came(f"{len(paths)} files", is_accepted=True)
+        return _Came("it came as plain files")
 
     def _own_scores(self, pulled: Pulled) -> str:
         """What became of the scores the first job wrote itself; empty where they are no part of the result."""
@@ -320,20 +317,9 @@ class _Canary:
         changed = {place for look in looks for place in look["changed"]}
         return frozenset(changed | ({"signals"} if not all(look["lives"] for look in looks) else set()))
 
-    def _write_submission(self, laid: Mapping[str, Any]) -> None:
-        submission = self._folder / "submission"
-        package = submission / _HOSTILE_PACKAGE
-        package.mkdir(parents=True)
-        for path in sorted(HOSTILE.glob("*.py")):
-            shutil.copyfile(path, package / path.name)
-        shutil.copyfile(HOSTILE / "__main__.py", submission / "hostile" / "__main__.py")
-        for folder in (package.parent, package.parent.parent):
-            (folder / "__init__.py").write_text('"""What is needed of the package of this name."""\n')
-        (submission / "plan.json").write_text(json.dumps(self._plan(laid)))
-
     def _plan(self, laid: Mapping[str, Any]) -> dict[str, Any]:
         targets = self._wanted.targets
-        own = {"address": next(iter(laid["addresses"]), "198.51.100.1"), "port": laid["port"]}
+        own = {"address": next(iter(laid["addresses"]), _NOBODYS_ADDRESS), "port": laid["port"]}
         keys = {name: self._work(number).submission_key for name, number in self._output_numbers().items()}
         return {
             "token": self._token,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from contracts.work import Containment
 from runner.job.pushed import supervisor_files
-from runner.job.supervisor import processes
+from runner.job.supervisor import containment, processes
 from runner.job.supervisor.environment import THREAD_VARIABLES, job_environment
 from runner.job.supervisor.processes import Process
 
@@ -48,3 +49,8 @@ def test_a_job_is_told_its_threads_and_nothing_of_ours(tmp_path: Path) -> None:
     assert environment["HOME"] == str(tmp_path / "home")
     assert not {name for name in environment if name.startswith("AWS")}
     assert not set(THREAD_VARIABLES) & set(job_environment(tmp_path, "/env/bin/ramp-test", None))
+
+
+def test_host_and_server_name_the_containments_alike() -> None:
+    assert tuple(containment.WAYS) == tuple(one.value for one in Containment)
+    assert {one.value for one in Containment if one.is_strict} == containment.STRICT
