@@ -16,9 +16,9 @@ def forms_of(secret: str) -> set[str]:
     if len(secret) < SHORTEST:
         return set()
     forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
-    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+    data = secret.encode("utf-8", "surrogatepass")  # the environment gives bytes that are no text as surrogates
+    for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
         forms |= {quoted, _lower_escapes(quoted)}
-    data = secret.encode("utf-8", "surrogatepass")
     forms |= {data.hex(), data.hex().upper()}
     forms.update(_in_base64(data))
     return forms

@@ -58,6 +58,7 @@ def test_a_known_secret_is_hidden_wherever_it_stands_in_base64(before: bytes, af
 @given(st.text(st.characters(exclude_characters="*"), min_size=6), st.text(), st.text())
 @settings(max_examples=60)
 @example("abcdef", "abc", "def")
+@example("no text: \udcff", "", "")
 def test_no_text_around_a_secret_keeps_it_from_being_hidden(secret: str, before: str, after: str) -> None:
     assert secret not in Redactor([secret])(before + secret + after)
 
