@@ -52,6 +52,13 @@ class Canary(StrEnum):
     WAIVED = "waived"
 
 
+class ClusterKind(StrEnum):
+    """A Dask cluster that lives as long as the loop that it serves."""
+
+    LOCAL = "local"  # processes on this machine
+    EC2 = "ec2"  # machines that dask-cloudprovider starts
+
+
 class Ramp(Section):
     """Section `ramp`: what the event is called and where its files are."""
 
@@ -129,7 +136,10 @@ class Worker(Section):
 
     # dask
     dask_scheduler: SchedulerAddress | None = None
+    dask_tls_dir: Path | None = None
+    cluster: Annotated[ClusterKind | None, BeforeValidator(one_of(*ClusterKind))] = None
     n_workers: Count | None = Field(default=None, ge=1)
+    folds_at_a_time: Count = Field(default=1, ge=1, le=100)
 
 
 class OwnWorker(Worker):
@@ -175,6 +185,13 @@ class EventConfig(Section):
     def region(self) -> str:
         """The one AWS region of the event."""
         return self.worker.region_name or self.infra.region
+
+    @property
+    def n_workers(self) -> int:
+        """How many submissions run at a time; a Dask worker's own key, as RAMP has it, wins."""
+        if self.worker.worker_type == "dask" and self.worker.n_workers is not None:
+            return self.worker.n_workers
+        return self.dispatcher.n_workers
 
     @property
     def state_dir(self) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from clients.keepalive import KEEPALIVE, Keepalive
+from contracts.dask import Scheduler
 from contracts.errors import AskedWrongly, HostKeyRefused, HostUnreachable, ToolMissing
 from contracts.event import EventConfig, HungerPolicy
 from contracts.event_secrets import secrets_of
@@ -24,6 +25,7 @@ from contracts.stack import StackOutputs
 from contracts.work import HostAddress, Provisioned
 from runner import process_name
 from runner.carrying.patience import PATIENCE, Patience
+from runner.dask.cluster import Cluster
 from runner.dispatcher import LEASE_RENEWAL_S, Dispatcher, MakeRun, Pace
 from runner.flow import Run
 from runner.hosts import TEMPO, CurrentImage, Ec2Hosts, Tempo, WayIn
@@ -111,7 +113,7 @@ def make_dispatcher(
     """Make the event's dispatcher; `hunger_policy` given here wins over the event file."""
     settings = event.dispatcher
     pace = Pace(
-        n_workers=settings.n_workers,
+        n_workers=event.n_workers,
         hunger_policy=hunger_policy or settings.hunger_policy,
         time_between_collection_s=settings.time_between_collection,
         lease_renewal_s=lease_renewal_s,
@@ -191,6 +193,7 @@ def make_hosts(
             keepalive=keepalive,
         ),
         "conda": lambda: _this_machine(event),
+        "dask": lambda: _dask_hosts(event, interruption),
     }
     make = makers.get(event.worker.worker_type)
     if make is not None:
@@ -304,6 +307,30 @@ def _this_machine(event: EventConfig) -> Hosts:
     from runner.workers.conda import ThisMachine
 
     return ThisMachine(event, open_transport=LocalTransport)
+
+
+def _dask_hosts(event: EventConfig, interruption: Interruption) -> Hosts:
+    from clients.dask.door import Door
+    from runner.dask.layout import layout_of
+    from runner.dask.pool import DaskHosts
+
+    return DaskHosts(
+        _cluster(event),
+        open_door=Door,
+        layout=layout_of(event),
+        user=event.worker.ami_user_name,
+        interruption=interruption,
+    )
+
+
+def _cluster(event: EventConfig) -> Cluster:
+    """Where the event's Dask workers come from. Raises AskedWrongly."""
+    from runner.dask.clusters.somebodys import SomebodysCluster
+
+    address = event.worker.dask_scheduler
+    if address is None:
+        raise AskedWrongly("no cluster")
+    return SomebodysCluster(Scheduler(address))
 
 
 def _ec2_hosts(

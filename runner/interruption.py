@@ -33,7 +33,7 @@ class Interruption:
         self._asked = threading.Event()
         self._wish: Wish | None = None
         self._lock = threading.Lock()
-        self._closers: dict[int, Callable[[], None]] = {}
+        self._closers: dict[int, Callable[[], object]] = {}
         self._next = 0
 
     @property
@@ -60,7 +60,7 @@ class Interruption:
         if self._asked.wait(seconds):
             raise Interrupted
 
-    def on_ask(self, close: Callable[[], None]) -> Callable[[], None]:
+    def on_ask(self, close: Callable[[], object]) -> Callable[[], None]:
         """Have `close` called when somebody asks to stop (at once, if that was before); returns how to take it back."""
         with self._lock:
             self._next += 1

@@ -81,6 +81,15 @@ class Limited(Protocol):
 
 
 @runtime_checkable
+class Lasting(Protocol):
+    """A host pool that keeps something open as long as it is used."""
+
+    def close(self) -> None:
+        """Close it; runs that go on on their hosts stay there."""
+        ...
+
+
+@runtime_checkable
 class Warned(Protocol):
     """A host pool that is told before a host is taken away."""
 

@@ -21,6 +21,7 @@ _TOO_LITTLE_BYTES = _GIB // 4
 
 def check(name: str | None, *, config: str | None, local: bool) -> list[Finding]:
     """Check one event, from its file to the machine it runs on."""
+    from runner.workers.environments import is_here
     from tasks.events import read_event
 
     try:
@@ -31,7 +32,7 @@ def check(name: str | None, *, config: str | None, local: bool) -> list[Finding]
     findings += [Finding(Level.WARNING, "event file", warning) for warning in event.warnings]
     findings += _guarded("database", lambda: _database(event))
     findings += _guarded("disk", lambda: _disk(event))
-    if event.worker.worker_type == "conda":
+    if is_here(event.worker):
         findings += _guarded("environment", lambda: _environment(event))
         findings += _guarded("containment", lambda: _containment(event))
     if event.worker.worker_type == "aws":

@@ -27,7 +27,7 @@ class Standing:
 def print_status(event: EventConfig, *, as_json: bool) -> None:
     report = open_catalogue(event).report(event.name)
     at = now()
-    found = standings(report, n_workers=event.dispatcher.n_workers, at=at)
+    found = standings(report, n_workers=event.n_workers, at=at)
     if as_json:
         console.data([_fields(one) for one in found])
         return

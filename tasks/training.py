@@ -18,7 +18,7 @@ from contracts.work import Failed, Scored
 from runner.app import make_dispatcher, make_hosts, make_sweep, now, open_catalogue, open_store
 from runner.dispatcher import Dispatcher, Summary
 from runner.interruption import Interruption, Wish
-from runner.ports import Hosts, Scorer
+from runner.ports import Hosts, Lasting, Scorer
 from runner.scoring.choosing import scorer_of
 from runner.store import Catalogue, SqlStore, SubmissionRow
 from runner.telling.hooks import Hooks
@@ -76,11 +76,13 @@ def serve_event(
     store = open_store(event)
     hooks = Hooks(event, os.environ)
     is_closed = partial(_has_closed, open_catalogue(event), event.name) if until_closed else None
-    with scorer_of(event) as scorer:
-        dispatcher = _dispatcher(
+    with (
+        scorer_of(event) as scorer,
+        _dispatcher(
             event, store, interruption, policy, watch, hooks, scorer, is_closed=is_closed, check_image=check_image
-        )
-        console.say(f"serving {event.name}: {event.dispatcher.n_workers} at a time")
+        ) as dispatcher,
+    ):
+        console.say(f"serving {event.name}: {event.n_workers} at a time")
         with hooks:
             summary = dispatcher.serve()
     told = f"{event.name}: {summary.scored} scored, {summary.failed} failed"
@@ -112,8 +114,10 @@ def train_one(
     interruption = Interruption()
     store = open_store(event)
     hooks = Hooks(event, os.environ)
-    with scorer_of(event) as scorer:
-        dispatcher = _dispatcher(event, store, interruption, None, watch or Watch(), hooks, scorer, on)
+    with (
+        scorer_of(event) as scorer,
+        _dispatcher(event, store, interruption, None, watch or Watch(), hooks, scorer, on) as dispatcher,
+    ):
         claimed = store.claim_one(event.name, team, name)
         if claimed is None:  # somebody else has taken it meanwhile
             raise _does_not_wait(event, submissions.find(event, team=team, name=name))
@@ -136,6 +140,7 @@ def _does_not_wait(event: EventConfig, row: SubmissionRow) -> AskedWrongly:
     return AskedWrongly(f"{row.team}/{row.submission} does not wait: it is {row.state}", hint=hint)
 
 
+@contextmanager
 def _dispatcher(
     event: EventConfig,
     store: SqlStore,
@@ -147,7 +152,8 @@ def _dispatcher(
     on: Hosts | None = None,
     is_closed: Callable[[], bool] | None = None,
     check_image: Callable[[str], None] = lambda _: None,
-) -> Dispatcher:
+) -> Iterator[Dispatcher]:
+    """Make the event's dispatcher; a host pool that was made for it is closed after."""
     outputs = stack.outputs_of(event)
     observe = watch.observer(event, partial(open_catalogue(event).counts, event.name), hooks, WeakWalls(event.name))
     hosts = on or make_hosts(
@@ -159,17 +165,21 @@ def _dispatcher(
         launches=store,
         gateway_key=gateway.ensure_known(event, outputs) if event.worker.worker_type == "aws" else "",
     )
-    return make_dispatcher(
-        event,
-        store=store,
-        hosts=hosts,
-        interruption=interruption,
-        observe=observe,
-        hunger_policy=policy,
-        scorer=scorer,
-        sweep=make_sweep(event, outputs=outputs, interruption=interruption, observe=observe),
-        is_closed=is_closed or (lambda: False),
-    )
+    try:
+        yield make_dispatcher(
+            event,
+            store=store,
+            hosts=hosts,
+            interruption=interruption,
+            observe=observe,
+            hunger_policy=policy,
+            scorer=scorer,
+            sweep=make_sweep(event, outputs=outputs, interruption=interruption, observe=observe),
+            is_closed=is_closed or (lambda: False),
+        )
+    finally:
+        if on is None and isinstance(hosts, Lasting):
+            hosts.close()
 
 
 def _has_closed(catalogue: Catalogue, event: str) -> bool:

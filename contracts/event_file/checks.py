@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from contracts.event import Ramp, Worker
+from contracts.event import ClusterKind, Ramp, Worker
 from contracts.event_file.findings import IsWritten, Loc, Report
 from contracts.infra import Access, FolderKit, Image, Infra
 
@@ -42,9 +42,8 @@ def check_worker(
     for one, other in (("access_key_id", "secret_access_key"), ("secret_access_key", "access_key_id")):
         if getattr(worker, one) and not getattr(worker, other):
             report(("worker", one), f"is given without {other}", "remove it and name a profile with profile_name")
-    if worker.worker_type == "dask" and worker.dask_scheduler is None and not has_cluster:
-        remedy = "write the scheduler's address, like tls://10.0.0.5:8786, or declare a cluster: infra.dask"
-        report(("worker", "dask_scheduler"), "is missing", remedy)
+    if worker.worker_type == "dask":
+        _check_cluster(worker, report, has_cluster=has_cluster)
     if worker.env == "conda" and worker.venv_dir is not None:
         report(("worker", "venv_dir"), "has no effect with env: conda", "write env: venv, or remove it")
     elif worker.venv_dir is not None:
@@ -54,6 +53,21 @@ def check_worker(
         report(("worker", "venv_dir"), "is missing", "name the virtual environment's folder, or write env: conda")
     if worker.key_path is not None:
         _check_key(worker.key_path, report)
+
+
+def _check_cluster(worker: Worker, report: Report, *, has_cluster: bool) -> None:
+    """An event has one cluster."""
+    if worker.cluster is not None and worker.dask_scheduler is not None:
+        remedy = "keep one: the scheduler's address for a cluster that is there, or the kind of one that is started"
+        report(("worker", "cluster"), "is given together with dask_scheduler", remedy)
+    if worker.cluster is ClusterKind.EC2 and not has_cluster:
+        report(("worker", "cluster"), "is ec2, but infra.dask is missing", "say there what its machines are to be")
+    if worker.cluster is None and worker.dask_scheduler is None and not has_cluster:
+        remedy = (
+            "write the scheduler's address, like tls://10.0.0.5:8786, or cluster: local, or declare a cluster: "
+            "infra.dask"
+        )
+        report(("worker", "dask_scheduler"), "is missing", remedy)
 
 
 def check_folders(ramp: Ramp, is_local: bool, is_written: IsWritten, report: Report) -> None:
@@ -112,6 +126,8 @@ def warnings_for(ramp: Ramp, worker: Worker, infra: Infra, event_file: Path) -> 
                 f"infra.{key}.target: {machines.target} machines run, and are paid for, from `up` on, whether "
                 "submissions come or not; 0 lets the runner start them"
             )
+    if worker.worker_type == "dask":
+        found += _unencrypted(worker, infra)
     if worker.region_name and "region" in infra.model_fields_set and infra.region != worker.region_name:
         found.append(f"infra.region is not used, because worker.region_name says {worker.region_name}; keep one")
     folder = event_file.parent
@@ -121,6 +137,15 @@ def warnings_for(ramp: Ramp, worker: Worker, infra: Infra, event_file: Path) -> 
             f"commands look for events/{ramp.event_name}/config.yml"
         )
     return found
+
+
+def _unencrypted(worker: Worker, infra: Infra) -> list[str]:
+    reached = "whoever reaches its port runs programs on every worker"
+    if worker.dask_scheduler is not None and not worker.dask_scheduler.startswith(("tls://", "wss://")):
+        return [f"worker.dask_scheduler has no encryption: {reached}; give it certificates, and write tls://"]
+    if infra.dask is not None and infra.dask.insecure:
+        return [f"infra.dask.insecure: the cluster has no encryption: {reached}; remove the key"]
+    return []
 
 
 def _check_worker_type(worker_type: str, report: Report) -> None:

@@ -41,7 +41,7 @@ def complete(
     )
     ramp, worker = completed.ramp, completed.worker
     if isinstance(worker, dict):
-        _paths_of(worker, ("venv_dir", "key_path"), absolute)
+        _paths_of(worker, ("venv_dir", "key_path", "dask_tls_dir"), absolute)
         _hooks_of(worker, completed)
     if isinstance(completed.dispatcher, dict):
         _dispatcher_of(completed.dispatcher)

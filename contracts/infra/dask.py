@@ -52,3 +52,9 @@ class DaskCluster(Section):
         "scheduler comes back with the next `up`",
         examples=["43200"],
     )
+    insecure: bool = Field(
+        default=False,
+        description="without TLS: whoever reaches the scheduler's port runs programs on every worker; there is a "
+        "warning at each start",
+        examples=["true"],
+    )

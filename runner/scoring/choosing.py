@@ -12,12 +12,11 @@ from runner.ports import Scorer
 from runner.scoring.bundle import KitFolders
 from runner.scoring.confining import confined
 from runner.scoring.scorer import KitScorer, Wrap
-from runner.workers.environments import kit_python
+from runner.workers.environments import is_here, kit_python
 
 GUIDE = "docs/how-to/score-on-the-server.md"
 _log = logging.getLogger(__name__)
-_BUILT_IN = frozenset({"aws", "conda"})
-_ON_THIS_MACHINE = "conda"
+_BUILT_IN = frozenset({"aws", "conda", "dask"})
 
 
 @contextmanager
@@ -46,7 +45,7 @@ def scorer_of(event: EventConfig, *, wrap: Wrap = confined) -> Iterator[Scorer |
     )
     try:
         scorer.start()
-        refusal = scorer.refusal() if demanded or event.worker.worker_type == _ON_THIS_MACHINE else ""
+        refusal = scorer.refusal() if demanded or is_here(event.worker) else ""
         if demanded and refusal:
             hint = f"{GUIDE} tells what a kit needs; scoring: host leaves the labels to the hosts"
             raise AskedWrongly(f"scoring: server cannot be had: {refusal}", hint=hint)
@@ -62,7 +61,7 @@ def _why_hosts_score(event: EventConfig) -> str:
         return f"worker type {worker.worker_type} runs them in a way of its own"
     if worker.scoring is Scoring.HOST:
         return "the event file says scoring: host"
-    if worker.scoring is None and worker.worker_type != _ON_THIS_MACHINE and (private.s3 or private.osf_secret):
+    if worker.scoring is None and not is_here(worker) and (private.s3 or private.osf_secret):
         return "their data come from infra.image.private_data, and may not be here; where they are: scoring: server"
     return ""
 

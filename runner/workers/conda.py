@@ -16,6 +16,20 @@ from runner.workers.environments import environment_prefix
 THIS_MACHINE = "this-machine"
 
 
+def layout_here(event: EventConfig) -> HostLayout:
+    """Where the event's challenge lies on this machine. Raises EnvironmentMissing or ToolMissing."""
+    prefix, ramp = environment_prefix(event.worker), event.ramp
+    private = (event.deployment, event.state_root, ramp.submissions_dir, ramp.predictions_dir, ramp.logs_dir)
+    return HostLayout(
+        kit_dir=str(ramp.kit_dir),
+        data_dir=str(ramp.data_dir),
+        python=str(prefix / "bin" / "python"),
+        ramp_test=str(prefix / "bin" / "ramp-test"),
+        is_ours=False,
+        hidden=tuple(map(str, private)),
+    )
+
+
 class ThisMachine:
     """The host pool that is this machine: every run gets a folder of its own."""
 
@@ -25,24 +39,8 @@ class ThisMachine:
         self._connect = open_transport
 
     def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:  # noqa: ARG002
-        prefix, ramp = environment_prefix(self._event.worker), self._event.ramp
-        private = (
-            self._event.deployment,
-            self._event.state_root,
-            ramp.submissions_dir,
-            ramp.predictions_dir,
-            ramp.logs_dir,
-        )
-        layout = HostLayout(
-            kit_dir=str(ramp.kit_dir),
-            data_dir=str(ramp.data_dir),
-            python=str(prefix / "bin" / "python"),
-            ramp_test=str(prefix / "bin" / "ramp-test"),
-            is_ours=False,
-            hidden=tuple(map(str, private)),
-        )
         host = HostAddress(host_id=THIS_MACHINE, address="localhost", user=getpass.getuser())
-        return Provisioned(claimed=claimed, host=host, layout=layout)
+        return Provisioned(claimed=claimed, host=host, layout=layout_here(self._event))
 
     def connect(self, provisioned: Provisioned) -> Transport:  # noqa: ARG002 - every run is on the same machine
         return self._open_transport()

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from contracts.errors import AskedWrongly, ToolMissing
-from contracts.event import Worker
+from contracts.event import ClusterKind, Worker
 
 _CONDA_TIMEOUT_S = 120
 
@@ -35,7 +35,14 @@ def kit_python(worker: Worker) -> Path:
 
     Raises EnvironmentMissing or ToolMissing.
     """
-    return environment_prefix(worker) / "bin" / "python" if worker.worker_type == "conda" else Path(sys.executable)
+    return environment_prefix(worker) / "bin" / "python" if is_here(worker) else Path(sys.executable)
+
+
+def is_here(worker: Worker) -> bool:
+    """Whether the event's environment is on this machine: RAMP's Dask workers have it at the same place as we."""
+    if worker.worker_type == "dask":
+        return worker.dask_scheduler is not None or worker.cluster is ClusterKind.LOCAL
+    return worker.worker_type == "conda"
 
 
 def conda_prefix(name: str) -> Path:

@@ -1,0 +1,82 @@
+"""Take places of a Dask cluster's workers, and use their machines as hosts."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import Future
+from typing import Any
+
+from clients.dask.connection import Connection, Walled
+from clients.dask.transport import DaskTransport
+from contracts.dask import DaskWorker, Scheduler
+from contracts.errors import HostUnreachable
+
+_MACHINE = re.compile(r"[0-9a-f]{32}")
+
+
+class Door:
+    """The cluster behind one scheduler. Every verb may raise HostUnreachable; then open another one."""
+
+    def __init__(self, scheduler: Scheduler, *, walled: Walled = tuple) -> None:
+        """Connect; `walled` gives the command line of Dask's client with walls around it. Raises HostUnreachable."""
+        self._connection = Connection(scheduler, walled=walled)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the scheduler answers still, as far as it was noticed."""
+        return self._connection.is_open
+
+    def hold(self, key: str, limit_s: float) -> Future[str]:
+        """Ask for a free worker's place for `limit_s` seconds at most; its result is the machine the worker is on.
+
+        A place that the run `key` has already is given again.
+        """
+        asked = self._connection.begin("hold", key=key, limit_s=limit_s)
+        machine: Future[str] = Future()
+
+        def tell(answer: Future[Any]) -> None:
+            if not machine.set_running_or_notify_cancel():
+                return
+            try:
+                machine.set_result(_machine(answer.result().header.get("machine")))
+            except Exception as error:
+                machine.set_exception(error)
+
+        asked.add_done_callback(tell)
+        return machine
+
+    def keep(self, key: str, machine: str, limit_s: float) -> None:
+        """Have a run's place on its machine taken still, or again where worker or scheduler were started anew."""
+        self._connection.ask("keep", key=key, machine=machine, limit_s=limit_s)
+
+    def release(self, key: str) -> None:
+        """Give a run's place back, or stop waiting for one; doing it twice is fine."""
+        self._connection.ask("release", key=key)
+
+    def workers(self) -> tuple[DaskWorker, ...]:
+        """Every worker that the scheduler knows now."""
+        told = self._connection.ask("workers").header.get("workers")
+        if not isinstance(told, list):
+            raise HostUnreachable("the Dask cluster says what is no answer")
+        try:
+            return tuple(
+                DaskWorker(str(one["address"])[:200], _machine(one["machine"]), tuple(map(str, one["runs"])))
+                for one in told
+            )
+        except (KeyError, TypeError) as error:
+            raise HostUnreachable("the Dask cluster says what is no answer") from error
+
+    def transport(self, machine: str) -> DaskTransport:
+        """Use a machine as a host."""
+        return DaskTransport(self._connection, machine)
+
+    def close(self) -> None:
+        """End the connection; places that are held stay held."""
+        self._connection.close()
+
+
+def _machine(told: object) -> str:
+    """A stranger's word goes into names and logs: it must be one of our own making."""
+    if not isinstance(told, str) or not _MACHINE.fullmatch(told):
+        raise HostUnreachable("a Dask worker does not say which machine it is on")
+    return told

@@ -1,0 +1,64 @@
+"""What the runner needs of a Dask cluster, wherever it comes from."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Protocol
+
+from contracts.dask import DaskWorker, Scheduler
+from runner.ports import Transport
+
+
+class Cluster(Protocol):
+    """A scheduler with workers. Every verb may be called from any thread, and raises RampartErrors alone."""
+
+    def scheduler(self) -> Scheduler:
+        """Have the cluster up, and tell where its scheduler answers; asked again after a connection broke.
+
+        Raises CloudError, HostUnreachable or AskedWrongly.
+        """
+        ...
+
+    def scale(self, wanted: int) -> None:
+        """So many submissions run or wait: have as many workers, within the cluster's own bounds. Raises CloudError."""
+        ...
+
+    def close(self) -> None:
+        """End what was started for this loop alone; doing it twice is fine."""
+        ...
+
+
+class Door(Protocol):
+    """An open connection to a scheduler. Every verb may raise HostUnreachable: then another one is to be opened."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the scheduler answers still, as far as it was noticed."""
+        ...
+
+    def hold(self, key: str, limit_s: float) -> Future[str]:
+        """Ask for a free worker's place for `limit_s` seconds at most; its result is the machine the worker is on.
+
+        A place that the run `key` has already is given again.
+        """
+        ...
+
+    def keep(self, key: str, machine: str, limit_s: float) -> None:
+        """Have a run's place on its machine taken still, or again where worker or scheduler were started anew."""
+        ...
+
+    def release(self, key: str) -> None:
+        """Give a run's place back, or stop waiting for one; doing it twice is fine."""
+        ...
+
+    def workers(self) -> tuple[DaskWorker, ...]:
+        """Every worker that the scheduler knows now."""
+        ...
+
+    def transport(self, machine: str) -> Transport:
+        """Use a machine as a host."""
+        ...
+
+    def close(self) -> None:
+        """End the connection; places that are held stay held."""
+        ...

@@ -1,0 +1,1 @@
+"""Where a Dask cluster comes from."""
