@@ -14,7 +14,6 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from clients.keepalive import KEEPALIVE, Keepalive
-from contracts.dask import Scheduler
 from contracts.errors import AskedWrongly, HostKeyRefused, HostUnreachable, ToolMissing
 from contracts.event import EventConfig, HungerPolicy
 from contracts.event_secrets import secrets_of
@@ -26,13 +25,15 @@ from contracts.work import HostAddress, Provisioned
 from runner import process_name
 from runner.carrying.patience import PATIENCE, Patience
 from runner.dask.cluster import Cluster
+from runner.dask.pool import DASK_TEMPO, DaskHosts, DaskTempo
 from runner.dispatcher import LEASE_RENEWAL_S, Dispatcher, MakeRun, Pace
-from runner.flow import Run
 from runner.hosts import TEMPO, CurrentImage, Ec2Hosts, Tempo, WayIn
 from runner.interruption import Interruption
 from runner.own_run import OwnRun
 from runner.ports import Hosts, Launches, Limited, Scorer, Sweep, Transport
 from runner.progress import CloudAsked, Observer
+from runner.spread.dividing import Dividing
+from runner.spread.run import SpreadRun
 from runner.store import (
     LEASE_S,
     CanaryRecords,
@@ -167,6 +168,7 @@ def make_hosts(
     gateway_key: str = "",
     tempo: Tempo = TEMPO,
     keepalive: Keepalive = KEEPALIVE,
+    dask_tempo: DaskTempo = DASK_TEMPO,
 ) -> Hosts:
     """Make the host pool of the event's worker type.
 
@@ -175,7 +177,7 @@ def make_hosts(
 
     `gateway_key` is the host key of the stack's gateway, where it has one. `launches` keeps what EC2 is asked for;
     without it a launch that is broken off cannot be found again. `tempo` says how often EC2 is asked, `keepalive` how
-    soon a silent host is noticed.
+    soon a silent host is noticed, `dask_tempo` how soon a Dask worker's machine counts as lost.
 
     A type that is not built in is an organiser's own worker. Raises AskedWrongly for one that does not exist, and what
     the pool itself refuses before any work.
@@ -193,7 +195,7 @@ def make_hosts(
             keepalive=keepalive,
         ),
         "conda": lambda: _this_machine(event),
-        "dask": lambda: _dask_hosts(event, interruption),
+        "dask": lambda: _dask_hosts(event, interruption, dask_tempo),
     }
     make = makers.get(event.worker.worker_type)
     if make is not None:
@@ -291,7 +293,7 @@ def _ssh_config() -> Path | None:
 
 def _run_by(event: EventConfig, hosts: Hosts) -> MakeRun:
     if not isinstance(hosts, OwnWorkers):
-        return Run
+        return partial(SpreadRun, dividing=Dividing(event.worker.folds_at_a_time))
     interval_s = event.worker.check_finished_training_interval_secs or event.dispatcher.time_between_collection
     return partial(OwnRun, workers=hosts, interval_s=interval_s)
 
@@ -309,10 +311,9 @@ def _this_machine(event: EventConfig) -> Hosts:
     return ThisMachine(event, open_transport=LocalTransport)
 
 
-def _dask_hosts(event: EventConfig, interruption: Interruption) -> Hosts:
+def _dask_hosts(event: EventConfig, interruption: Interruption, tempo: DaskTempo) -> Hosts:
     from clients.dask.door import Door
     from runner.dask.layout import layout_of
-    from runner.dask.pool import DaskHosts
 
     return DaskHosts(
         _cluster(event),
@@ -320,6 +321,7 @@ def _dask_hosts(event: EventConfig, interruption: Interruption) -> Hosts:
         layout=layout_of(event),
         user=event.worker.ami_user_name,
         interruption=interruption,
+        tempo=tempo,
     )
 
 
@@ -330,7 +332,7 @@ def _cluster(event: EventConfig) -> Cluster:
     address = event.worker.dask_scheduler
     if address is None:
         raise AskedWrongly("no cluster")
-    return SomebodysCluster(Scheduler(address))
+    return SomebodysCluster(address, event.worker.dask_tls_dir or event.state_dir / "dask-tls")
 
 
 def _ec2_hosts(

@@ -22,8 +22,9 @@ RESOURCE = "SUBMISSION"
 _BLOCK_BYTES = 2**20
 _UNHEARD_S = 300.0  # so long nobody asks for a command's output before it is ended
 _FORWARDED = ("PATH", "USER", "LOGNAME", "LANG", "TMPDIR")
-_holds: dict[str, asyncio.Event] = {}
-_commands: dict[str, _Command] = {}
+# each client that comes sends this file, and Dask then reloads the module: what goes on must outlive that
+_holds: dict[str, asyncio.Event] = globals().get("_holds", {})
+_commands: dict[str, _Command] = globals().get("_commands", {})
 
 
 async def hold(key: str, limit_s: float) -> None:

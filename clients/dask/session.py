@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -12,7 +13,8 @@ from clients.dask.frames import Frame
 _HOLD = "rampart-hold-"  # before a run's key: the task that takes its place
 _LOOK_S = 0.5
 _ANSWER_S = 20.0
-_CALLS_S = 600.0
+_CALL_S = 40.0  # longer than any command's output is waited for at a time
+_REMEMBERED = 10_000
 
 
 class Session:
@@ -27,6 +29,7 @@ class Session:
         self._kept: dict[str, str] = {}  # the machine that a run has settled on
         self._machines: dict[str, str] = {}  # by address
         self._futures: dict[str, Any] = {}
+        self._given_back: deque[str] = deque(maxlen=_REMEMBERED)  # runs that have given their place back
         self._leaving: set[asyncio.Future[None]] = set()
 
     async def begin_listening(self) -> None:
@@ -90,6 +93,8 @@ class Session:
 
     async def _hold(self, key: str, limit_s: float) -> dict[str, Any]:
         """Wait for a place for a run; one that it has, from an earlier life of ours, is its place still."""
+        with suppress(ValueError):
+            self._given_back.remove(key)
         self._futures[key] = await self._published(key) or await self._submitted(key, limit_s)
         wanted = self._wanted[key] = asyncio.get_running_loop().create_future()
         try:
@@ -126,13 +131,13 @@ class Session:
 
     async def _release(self, key: str) -> dict[str, Any]:
         self._kept.pop(key, None)
+        self._given_back.append(key)
         if (wanted := self._wanted.get(key)) is not None:
             wanted.cancel()
-        address = self._places.get(key, {}).get("address")
-        if address is not None:
-            with suppress(Exception):  # a worker that is gone keeps no place
-                await self._on(address, self._module.let_go, key)
+        address = self._places.get(key, {}).get("address") or await self._holder(key)
         await self._forget(key)
+        if address is not None:
+            await self._let_go_at(address, key)
         return {}
 
     async def _workers(self) -> dict[str, Any]:
@@ -146,6 +151,11 @@ class Session:
                 for address, machine in sorted(self._machines.items())
             ]
         }  # fmt: skip
+
+    async def _holder(self, key: str) -> str | None:
+        """The worker whose place a run has, where the scheduler has forgotten that it was told."""
+        processing = await self._client.processing()
+        return next((address for address, keys in processing.items() if _HOLD + key in keys), None)
 
     async def _kill(self, machine: str, command: str) -> None:
         """Wherever it was begun; other workers know nothing of it."""
@@ -193,14 +203,14 @@ class Session:
             return
         if (wanted := self._wanted.get(key)) is not None and not wanted.done():
             wanted.set_result(told)
-        elif key in self._kept and self._kept[key] != told.get("machine"):
-            # Dask has moved the task; the run itself is where it was
+        elif self._kept.get(key, told.get("machine")) != told.get("machine") or key in self._given_back:
+            # Dask has moved the task; the run itself is where it was, or over
             task = asyncio.ensure_future(self._let_go_at(str(told.get("address")), key))
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
 
     async def _let_go_at(self, address: str, key: str) -> None:
-        with suppress(Exception):  # it holds no place then
+        with suppress(Exception):  # a worker that is gone keeps no place
             await self._on(address, self._module.let_go, key)
 
     def _note(self, event: Any) -> None:
@@ -217,7 +227,9 @@ class Session:
         raise ConnectionError("no worker of that machine is there")
 
     async def _on(self, address: str, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-        answers = await asyncio.wait_for(self._client.run(function, *arguments, workers=[address]), _CALLS_S)
+        if address not in self._machines:
+            raise ConnectionError("that worker is gone")
+        answers = await asyncio.wait_for(self._client.run(function, *arguments, workers=[address]), _CALL_S)
         return answers[address]
 
 

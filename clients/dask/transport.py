@@ -64,7 +64,7 @@ class _Command:
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._number = f"{_OURS}-{next(_COMMANDS)}"
         self._address: str | None = None
-        self._first: Frame | None = None
+        self._first: Future[Frame] | None = None
         self._code: int | None = None
         self._is_abandoned = False
         self._asked: set[Future[Frame]] = set()
@@ -75,22 +75,23 @@ class _Command:
         pieces = _pieces(chunks)
         first = next(pieces, b"")
         second = next(pieces, None)
-        self._first = self._ask(
-            "begin", first, machine=self._machine, argv=list(self._argv), ends=second is None,
-            wait_s=self._patience() if second is None else 0.0,
-        )  # fmt: skip
-        if second is not None and self._first.header.get("code") is None:
-            rest = itertools.chain([second], pieces)
-            self._feeder = Feeder(rest, write=self._write, end=self._end_input, abandon=self.abandon)
+        beginning = {"machine": self._machine, "argv": list(self._argv)}
+        if second is None:
+            self._first = self._asking("begin", first, **beginning, ends=True, wait_s=self._patience())
+            return
+        self._first = self._asking("begin", first, **beginning, ends=False, wait_s=0.0)
+        self._answer(self._first)
+        rest = itertools.chain([second], pieces)
+        self._feeder = Feeder(rest, write=self._write, end=self._end_input, abandon=self.abandon)
 
     def output(self) -> Iterator[tuple[Stream, bytes]]:
         """What the command writes, until it has ended; raises CommandTimedOut."""
-        frame, self._first = self._first, None
+        asking, self._first = self._first, None
         while True:
-            if frame is None:
-                frame = self._ask("read", address=self._address, wait_s=self._patience())
-            header, data = frame
-            self._address = header.get("address", self._address)
+            if asking is None:
+                asking = self._asking("read", address=self._address, wait_s=self._patience())
+            header, data = self._answer(asking)
+            asking = None
             size = header.get("out")
             code = header.get("code")
             if not isinstance(size, int) or not 0 <= size <= len(data) or not isinstance(code, int | None):
@@ -102,7 +103,6 @@ class _Command:
             if code is not None:
                 self._code = code
                 return
-            frame = None
 
     def exit_code(self) -> int:
         """The exit code, -1 where a signal ended the command."""
@@ -128,14 +128,15 @@ class _Command:
         if self._feeder is not None:
             self._feeder.join()
 
-    def _ask(self, verb: str, payload: bytes = b"", **asked: Any) -> Frame:
-        if self._is_abandoned:
-            raise HostUnreachable(f"the connection to {self._machine} was closed", hint="connect again")
+    def _asking(self, verb: str, payload: bytes = b"", **asked: Any) -> Future[Frame]:
         answer = self._connection.begin(verb, payload, command=self._number, **asked)
         self._asked.add(answer)
+        if self._is_abandoned:
+            answer.cancel()
+        return answer
+
+    def _answer(self, answer: Future[Frame]) -> Frame:
         try:
-            if self._is_abandoned:
-                answer.cancel()
             frame = answer.result(_WAIT_S + _SPARE_S)
         except TimeoutError as error:
             raise HostUnreachable(f"the worker on {self._machine} did not answer in time") from error
@@ -154,7 +155,7 @@ class _Command:
 
     def _put(self, data: bytes, *, ends: bool) -> None:
         try:
-            takes = self._ask("write", data, address=self._address, ends=ends).header.get("takes")
+            takes = self._answer(self._asking("write", data, address=self._address, ends=ends)).header.get("takes")
         except HostUnreachable as error:
             raise BrokenPipeError from error
         if not takes and not ends:

@@ -76,6 +76,7 @@ class DaskHosts:
         """
         stop, key = interruption or self._interruption, hold_key(claimed.work)
         self._scale(key)
+        said = ""
         try:
             while True:
                 try:
@@ -83,7 +84,9 @@ class DaskHosts:
                 except HostUnreachable as error:
                     if stop.asked:
                         raise Interrupted from error
-                    _log.warning("no worker yet: %s", error, extra={"action": "dask-unreachable"})
+                    if said != str(error):
+                        said = str(error)
+                        _log.warning("no worker yet: %s", said, extra={"action": "dask-unreachable"})
                 stop.sleep(self._tempo.dial)
         except BaseException as error:
             self._scale(key, is_over=True)

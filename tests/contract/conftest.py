@@ -12,10 +12,13 @@ import pytest
 import sqlalchemy
 
 from clients import ssh
+from clients.dask.door import Door
 from clients.local import LocalTransport
+from runner.ports import Transport
 from tests.contract import reachable, store_fixtures
 from tests.contract.reachable import Reachable, SshHost
 from tests.contract.store_fixtures import Bench, OpenDatabase
+from tests.dask_cluster import dask_cluster
 
 _NEEDS_SSHD = pytest.mark.skipif(bool(reachable.openssh_missing()), reason=reachable.openssh_missing())
 _SSH_KINDS = ("asyncssh", pytest.param("openssh", marks=_NEEDS_SSHD))
@@ -44,13 +47,29 @@ def inner_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
         yield host
 
 
+@pytest.fixture(scope="session")
+def dask_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reachable]:
+    """The machine of a Dask worker; started once."""
+    with dask_cluster(tmp_path_factory.mktemp("dask"), workers=1) as cluster:
+        doors = [Door(cluster.scheduler)]
+        machine = doors[0].hold("contract", 600).result(60)
+
+        def connect() -> Transport:
+            if not doors[-1].is_open:
+                doors.append(Door(cluster.scheduler))
+            return doors[-1].transport(machine)
+
+        yield Reachable(connect, lambda: doors[-1].close())
+        doors[-1].close()
+
+
 @pytest.fixture(params=_SSH_KINDS)
 def ssh_host(request: pytest.FixtureRequest, ssh_hosts: dict[str, SshHost]) -> SshHost:
     """One SSH server after the other."""
     return ssh_hosts[request.param]
 
 
-@pytest.fixture(params=("memory", "local", *_SSH_KINDS, *_BEHIND, "tunnel"))
+@pytest.fixture(params=("memory", "local", *_SSH_KINDS, *_BEHIND, "tunnel", "dask"))
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Reachable:
     """One host after the other, whatever reaches it."""
     if request.param == "memory":
@@ -59,6 +78,9 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Reachable:
     if request.param == "local":
         transport = LocalTransport(tmp_path)
         return Reachable(lambda: transport, transport.close)  # this machine is lost only with its connection
+    if request.param == "dask":
+        worker: Reachable = request.getfixturevalue("dask_worker")
+        return worker
     way, _, kind = request.param.rpartition(" ")
     if kind == "tunnel":
         inner: SshHost = request.getfixturevalue("inner_host")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.dask_cluster import DaskCluster, dask_cluster
 from tests.faults import hosts, invariants, jobs, rehearsal
 from tests.faults.hosts import Ground
 from tests.faults.jobs import STAND_IN, Job
@@ -35,6 +37,26 @@ def rehearse(tmp_path: Path) -> Iterator[Rehearse]:
 
     yield make
     _end(made)
+
+
+@pytest.fixture
+def rehearse_on_dask(tmp_path: Path) -> Iterator[Callable[..., tuple[Rehearsal, DaskCluster]]]:
+    """Make an event on a Dask cluster of its own, whose workers are machines to it; otherwise as `rehearse`."""
+    with ExitStack() as stack:
+        made: list[Rehearsal] = []
+
+        def make(job: Job = STAND_IN, *, workers: int = 2, **settings: Any) -> tuple[Rehearsal, DaskCluster]:
+            (tmp_path / "cluster").mkdir()
+            cluster = stack.enter_context(dask_cluster(tmp_path / "cluster", workers=workers))
+            prefix = jobs.make_prefix(job, tmp_path / "prefix")
+            worker = f"worker_type: dask, env: venv, venv_dir: {prefix}, dask_tls_dir: {cluster.client.key.parent}"
+            worker += f", dask_scheduler: '{cluster.scheduler.address}'"
+            event = rehearsal.open_event(tmp_path, "dasked", worker, job, **settings)
+            made.append(Rehearsal(tmp_path, event, job=job))
+            return made[-1], cluster
+
+        yield make
+        _end(made)
 
 
 @pytest.fixture(scope="session")

@@ -17,15 +17,18 @@ from contracts.image import ImageReference, ImageStatus
 from contracts.stack import StackOutputs
 from runner import app, commands
 from runner.carrying.patience import Patience
+from runner.dask.pool import DaskTempo
 from runner.hosts import Tempo
 from runner.interruption import Interruption
 from runner.judging.retry import Budget
+from runner.ports import Lasting
 from tests.faults import troubles
 from tests.faults.troubles import Trouble
 
 _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENCE = Patience(budget=Budget(first_wait_s=0.2))
 TEMPO = Tempo(notice=0.3, first_retry=0.5, longest_retry=2.0)
+DASK_TEMPO = DaskTempo(gone=3.0, dial=0.2)
 KEEPALIVE = Keepalive(every_s=1.0, silence_s=4.0, answer_s=4.0, look_s=0.5)
 
 
@@ -49,6 +52,7 @@ class Order:
     patience: Patience = PATIENCE
     tempo: Tempo = TEMPO
     keepalive: Keepalive = KEEPALIVE
+    dask_tempo: DaskTempo = DASK_TEMPO
 
 
 def serve(order: Order) -> None:
@@ -70,6 +74,7 @@ def serve(order: Order) -> None:
         launches=store,
         tempo=order.tempo,
         keepalive=order.keepalive,
+        dask_tempo=order.dask_tempo,
     )
     dispatcher = app.make_dispatcher(
         event,
@@ -81,6 +86,8 @@ def serve(order: Order) -> None:
         patience=order.patience,
     )
     print(dispatcher.serve(), flush=True)
+    if isinstance(hosts, Lasting):
+        hosts.close()
     store.close()
 
 

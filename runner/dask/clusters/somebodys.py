@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from contracts.dask import Scheduler
+from pathlib import Path
+
+from contracts.dask import Scheduler, TlsFiles
+from contracts.errors import AskedWrongly
+
+_FILES = ("ca.pem", "client.pem", "client-key.pem")
+_ENCRYPTED = ("tls://", "wss://")
 
 
 class SomebodysCluster:
     """The cluster that `worker.dask_scheduler` names: it is neither started nor scaled nor ended here."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
+    def __init__(self, address: str, tls_dir: Path) -> None:
+        """`tls_dir` holds what a client shows to a scheduler with encryption. Raises AskedWrongly where it does not."""
+        self._scheduler = Scheduler(address, _tls(address, tls_dir))
 
     def scheduler(self) -> Scheduler:
         return self._scheduler
@@ -19,3 +26,13 @@ class SomebodysCluster:
 
     def close(self) -> None:
         """Nothing was started."""
+
+
+def _tls(address: str, folder: Path) -> TlsFiles | None:
+    if not address.startswith(_ENCRYPTED):
+        return None
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        hint = f"worker.dask_tls_dir names a folder with {', '.join(_FILES)}"
+        raise AskedWrongly(f"the scheduler {address} wants certificates, and {folder} has no {missing[0]}", hint=hint)
+    return TlsFiles(*(folder / name for name in _FILES))

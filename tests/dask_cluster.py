@@ -1,0 +1,125 @@
+"""A Dask cluster of real processes on loopback, with TLS, whose parts can be ended and started anew."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from clients.certificates import Authority
+from contracts.dask import Scheduler, TlsFiles
+from contracts.dask_machines import DaskRole
+
+DASK = Path(sys.executable).with_name("dask")
+RESOURCE = ("--resources", "SUBMISSION=1")
+
+
+class DaskCluster:
+    """A scheduler that may be replaced, and workers by name. Each worker's `home` is a machine to us."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        authority = Authority(folder / "tls", stack="tests", now=lambda: datetime.now(UTC))
+        authority.renew()
+        self.client = authority.client()
+        self._tls = {role: self._issued(authority, role) for role in (DaskRole.SCHEDULER, DaskRole.WORKER)}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def scheduler(self) -> Scheduler:
+        return Scheduler(f"tls://127.0.0.1:{self._port}", self.client)
+
+    @property
+    def unencrypted(self) -> str:
+        return f"tcp://127.0.0.1:{self._port}"
+
+    def start_scheduler(self) -> None:
+        options = ["--port", str(self._port), "--host", "127.0.0.1", "--no-dashboard", "--protocol", "tls"]
+        self._start("scheduler", [*options, *_shown(self._tls[DaskRole.SCHEDULER])], self._folder)
+
+    def start_worker(self, name: str, *, home: Path | None = None, options: tuple[str, ...] = RESOURCE) -> None:
+        home = home or self._folder / name
+        home.mkdir(exist_ok=True)
+        words = [self.scheduler.address, "--no-dashboard", "--nthreads", "1", "--no-nanny", "--memory-limit", "0"]
+        self._start(name, ["worker", *words, *options, *_shown(self._tls[DaskRole.WORKER])], home)
+
+    def home_of(self, name: str) -> Path:
+        return self._folder / name
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
+    def kill(self, name: str) -> None:
+        """End a process without a farewell; what it started detached goes on."""
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def lose(self, name: str) -> None:
+        """End a worker with everything that runs below its home, as a machine that is gone."""
+        self.kill(name)
+        self._end_below(self.home_of(name))
+
+    def close(self) -> None:
+        for name in list(self._processes):
+            self.kill(name)
+        self._end_below(self._folder)
+
+    def _start(self, name: str, words: list[str], home: Path) -> None:
+        argv = [str(DASK), *(words if words[0] == "worker" else ["scheduler", *words])]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+        log = (self._folder / f"{name}.log").open("ab")
+        with log:
+            self._processes[name] = subprocess.Popen(
+                argv, env=environment, cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _issued(self, authority: Authority, role: DaskRole) -> TlsFiles:
+        issued = authority.issue(role, role)
+        files = TlsFiles(*(self._folder / f"{role}-{part}.pem" for part in ("ca", "own", "key")))
+        texts = (issued.authority, issued.certificate, issued.key)
+        for path, text in zip((files.authority, files.certificate, files.key), texts, strict=True):
+            path.write_text(text, encoding="ascii")
+        return files
+
+    def _end_below(self, folder: Path) -> None:
+        """End what bears the mark of a job below a folder."""
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if f"{folder}/.rampart/jobs/".encode() in (entry / "environ").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+@contextmanager
+def dask_cluster(folder: Path, *, workers: int = 2) -> Iterator[DaskCluster]:
+    """Start a scheduler and so many workers."""
+    cluster = DaskCluster(folder)
+    try:
+        cluster.start_scheduler()
+        for number in range(workers):
+            cluster.start_worker(f"worker{number}")
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _shown(tls: TlsFiles) -> list[str]:
+    return [
+        *("--tls-ca-file", str(tls.authority)),
+        *("--tls-cert", str(tls.certificate)),
+        *("--tls-key", str(tls.key)),
+    ]
