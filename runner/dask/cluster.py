@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -19,8 +20,12 @@ class Cluster(Protocol):
         """
         ...
 
-    def scale(self, wanted: int) -> None:
-        """So many submissions run or wait: have as many workers, within the cluster's own bounds. Raises CloudError."""
+    def scale(self, wanted: int, busy: Collection[str] | None = None) -> None:
+        """So many submissions run or wait: have as many workers, within the cluster's own bounds.
+
+        `busy` are the hosts of the workers that have a run of whatever loop, as their addresses name them; None where
+        that is not known. Raises CloudError or HostUnreachable.
+        """
         ...
 
     def close(self) -> None:

@@ -80,7 +80,9 @@ class DaskHosts:
         try:
             while True:
                 try:
-                    return self._held(claimed, key, stop)
+                    provisioned = self._held(claimed, key, stop)
+                    self._tell_cluster()
+                    return provisioned
                 except HostUnreachable as error:
                     if stop.asked:
                         raise Interrupted from error
@@ -179,9 +181,19 @@ class DaskHosts:
             if is_over == (key not in self._runs):
                 return
             (self._runs.discard if is_over else self._runs.add)(key)
-            wanted = len(self._runs)
+        self._tell_cluster()
+
+    def _tell_cluster(self) -> None:
+        with self._lock:
+            wanted, door = len(self._runs), self._door
+        busy = None
         try:
-            self._cluster.scale(wanted)
+            if door is not None and door.is_open:
+                busy = {_host(worker.address) for worker in door.workers() if worker.runs}
+        except HostUnreachable as error:
+            _log.debug("nobody says which workers have a run: %s", error)
+        try:
+            self._cluster.scale(wanted, busy)
         except RampartError as error:  # what is there goes on
             _log.warning("the cluster was not scaled: %s", error, extra={"action": "dask-scale"})
 
@@ -194,6 +206,11 @@ def hold_key(work: Work) -> str:
 def machine_of(provisioned: Provisioned) -> str:
     """The machine a run is on, as its workers name it."""
     return provisioned.host.host_id.removeprefix(_PREFIX)
+
+
+def _host(address: str) -> str:
+    """`10.0.0.5` of `tls://10.0.0.5:8788`."""
+    return address.rpartition("/")[2].rpartition(":")[0]
 
 
 def _limit_s(work: Work) -> float:

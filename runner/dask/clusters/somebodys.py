@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from contracts.dask import Scheduler, TlsFiles
@@ -21,7 +22,7 @@ class SomebodysCluster:
     def scheduler(self) -> Scheduler:
         return self._scheduler
 
-    def scale(self, wanted: int) -> None:
+    def scale(self, wanted: int, busy: Collection[str] | None = None) -> None:
         """Its workers are its keeper's."""
 
     def close(self) -> None:
