@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from clients.keepalive import KEEPALIVE, Keepalive
 from contracts.errors import AskedWrongly, HostKeyRefused, HostUnreachable, ToolMissing
-from contracts.event import EventConfig, HungerPolicy
+from contracts.event import ClusterKind, EventConfig, HungerPolicy
 from contracts.event_secrets import secrets_of
 from contracts.host_boot import HostKey
 from contracts.image import ImageReference
@@ -329,10 +329,14 @@ def _cluster(event: EventConfig) -> Cluster:
     """Where the event's Dask workers come from. Raises AskedWrongly."""
     from runner.dask.clusters.somebodys import SomebodysCluster
 
-    address = event.worker.dask_scheduler
-    if address is None:
-        raise AskedWrongly("no cluster")
-    return SomebodysCluster(address, event.worker.dask_tls_dir or event.state_dir / "dask-tls")
+    worker = event.worker
+    if worker.dask_scheduler is not None:
+        return SomebodysCluster(worker.dask_scheduler, worker.dask_tls_dir or event.state_dir / "dask-tls")
+    if worker.cluster is ClusterKind.LOCAL:
+        from runner.dask.clusters.local_cluster import local_processes
+
+        return local_processes(event, now=now)
+    raise AskedWrongly("no cluster")
 
 
 def _ec2_hosts(

@@ -92,7 +92,9 @@ async def _answer(session: Session, frame: Frame, tell: Callable[[Frame], None])
 
 
 def _failure(error: Exception) -> Frame:
-    return Frame({"failed": f"{type(error).__name__}: {str(error)[:300]}"})
+    """A connection that breaks is told in our own words; what else happens here is told as it is."""
+    told = str(error) if type(error) is ConnectionError else f"{type(error).__name__}: {error}"
+    return Frame({"failed": told[:300]})
 
 
 def _under_its_own_name(folder: Path) -> Any:

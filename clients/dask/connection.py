@@ -134,7 +134,7 @@ class Connection:
         if failed is None:
             answer.set_result(frame)
         else:
-            answer.set_exception(HostUnreachable(f"the Dask cluster at {self._address}: {_words(failed)}"))
+            answer.set_exception(HostUnreachable(f"on the Dask cluster {self._address}: {_words(failed)}"))
 
     def _exactly(self, size: int) -> bytes:
         data = bytearray()

@@ -29,6 +29,7 @@ class Session:
         self._kept: dict[str, str] = {}  # the machine that a run has settled on
         self._machines: dict[str, str] = {}  # by address
         self._futures: dict[str, Any] = {}
+        self._calls: dict[str, set[asyncio.Future[Any]]] = {}  # on each worker, by its address
         self._given_back: deque[str] = deque(maxlen=_REMEMBERED)  # runs that have given their place back
         self._leaving: set[asyncio.Future[None]] = set()
 
@@ -76,7 +77,10 @@ class Session:
 
     async def _look(self) -> None:
         present = set((await self._client.scheduler.identity())["workers"])
-        self._machines = {address: name for address, name in self._machines.items() if address in present}
+        for address in set(self._machines) - present:
+            del self._machines[address]
+            for call in self._calls.pop(address, ()):
+                call.cancel()
         new = present - set(self._machines)
         if new:
             await self._greet(sorted(new))
@@ -224,13 +228,25 @@ class Session:
                     return address
             if not again:
                 await self._look()
-        raise ConnectionError("no worker of that machine is there")
+        raise ConnectionError("no worker is on that machine")
 
     async def _on(self, address: str, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """Call a function on a worker, for as long as the scheduler knows that one: else it dials it for long."""
         if address not in self._machines:
-            raise ConnectionError("that worker is gone")
-        answers = await asyncio.wait_for(self._client.run(function, *arguments, workers=[address]), _CALL_S)
-        return answers[address]
+            raise ConnectionError("the worker is gone")
+        call = asyncio.ensure_future(self._client.run(function, *arguments, workers=[address]))
+        calls = self._calls.setdefault(address, set())
+        calls.add(call)
+        try:
+            return (await asyncio.wait_for(call, _CALL_S))[address]
+        except asyncio.CancelledError as error:
+            if address in self._machines:
+                raise
+            raise ConnectionError("the worker has ended") from error
+        except OSError as error:  # Dask's own errors of a broken connection among them
+            raise ConnectionError("the worker does not answer") from error
+        finally:
+            calls.discard(call)
 
 
 def _output(told: dict[str, Any], address: str) -> Frame:
