@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from tasks.command import EVENT_HELP, JSON_HELP, LOCAL_HELP, command
@@ -63,7 +63,7 @@ def sent(event: EventConfig, *, instance_id: str | None = None, host_key_file: s
     from runner.scoring.choosing import scorer_of
     from runner.store import CanaryRecord
     from tasks import console
-    from tasks.canary_gate import this_machine
+    from tasks.canary_gate import without_image
 
     records = open_canary_records(event)
     with scorer_of(event) as scorer, _host(event, instance_id, host_key_file) as (place, transport):
@@ -72,7 +72,7 @@ def sent(event: EventConfig, *, instance_id: str | None = None, host_key_file: s
         with console.progress(f"the canary on {place.host.host_id}") as told:
             report = canaries.run(place, transport, wanted, now=now, tell=lambda text: told(text, None))
     record = CanaryRecord(
-        host=place.image_id or this_machine(),
+        host=place.image_id or without_image(event),
         containment=report.containment,
         is_blind=report.is_blind,
         digest=canaries.digest(),
@@ -147,11 +147,11 @@ def _host(event: EventConfig, instance_id: str | None, host_key_file: str | None
     elif event.worker.worker_type == "aws":
         with _rented(event) as found:
             yield found
-    elif event.worker.worker_type == "conda":
-        with _of_pool(event, _this_machine(event)) as found:
+    elif event.worker.worker_type in ("conda", "dask"):
+        with _of_pool(event, _pool(event)) as found:
             yield found
     else:
-        hint = "a canary can be sent to hosts of worker types aws and conda"
+        hint = "a canary can be sent to hosts of worker types aws, conda and dask"
         raise AskedWrongly(f"hosts of worker type {event.worker.worker_type} are not ours to try", hint=hint)
 
 
@@ -183,14 +183,17 @@ def _of_pool(event: EventConfig, pool: Hosts) -> Iterator[tuple[Place, Transport
     from pathlib import Path
 
     from runner.canary import Place
+    from runner.ports import Lasting
 
-    provisioned = _provisioned(event, pool)
-    transport = pool.connect(provisioned)
-    homes = () if provisioned.layout.is_ours else (str(Path.home()),)
-    try:
+    with ExitStack() as stack:
+        if isinstance(pool, Lasting):
+            stack.callback(pool.close)
+        provisioned = _provisioned(event, pool)
+        stack.callback(pool.release, provisioned)
+        transport = pool.connect(provisioned)
+        stack.callback(transport.close)
+        homes = () if provisioned.layout.is_ours else (str(Path.home()),)
         yield Place(provisioned.host, provisioned.layout, provisioned.image_id, homes), transport
-    finally:
-        transport.close()
 
 
 def _provisioned(event: EventConfig, pool: Hosts) -> Provisioned:
@@ -204,8 +207,10 @@ def _provisioned(event: EventConfig, pool: Hosts) -> Provisioned:
     return pool.acquire(Claimed(work, now()))
 
 
-def _this_machine(event: EventConfig) -> Hosts:
-    from clients.local import LocalTransport
-    from runner.workers.conda import ThisMachine
+def _pool(event: EventConfig) -> Hosts:
+    from runner.app import make_hosts
+    from runner.interruption import Interruption
+    from tasks import image_following, stack
 
-    return ThisMachine(event, open_transport=LocalTransport)
+    image = image_following.followed(event)
+    return make_hosts(event, outputs=stack.outputs_of(event), image=image, interruption=Interruption())

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable
 
 from contracts.errors import AskedWrongly
-from contracts.event import Canary, EventConfig, Scoring
+from contracts.event import Canary, ClusterKind, EventConfig, Scoring
 from runner import canary
 from runner.app import open_canary_records
 from runner.store import CanaryRecord
@@ -27,16 +27,19 @@ def admitted(event: EventConfig) -> Callable[[str], None]:
         return lambda _: None
     if event.worker.worker_type == "aws":
         return lambda image_id: _check(event, image_id, image_id)
-    if event.worker.worker_type != "conda":
+    if event.worker.worker_type not in ("conda", "dask"):
         hint = f"worker.canary: waived serves it all the same; see {_GUIDE}"
         message = f"event {event.name} is public, and no canary can be sent to hosts of {event.worker.worker_type}"
         raise AskedWrongly(message, hint=hint)
-    _check(event, this_machine(), "this machine")
+    place = without_image(event)
+    _check(event, place, place.partition(",")[0])
     return lambda _: None
 
 
-def this_machine() -> str:
-    """What a canary on this machine is kept under."""
+def without_image(event: EventConfig) -> str:
+    """What a canary is kept under that was sent to a host which was not launched from an image of ours for it."""
+    if event.worker.worker_type == "dask" and event.worker.cluster is not ClusterKind.LOCAL:
+        return f"the Dask cluster of {event.name}"
     return f"this machine, {platform.node()}"
 
 

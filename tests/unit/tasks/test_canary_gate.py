@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import AskedWrongly
-from contracts.event import Canary, EventConfig, Scoring
+from contracts.event import Canary, ClusterKind, EventConfig, Scoring
 from contracts.work import Containment
 from runner import canary
 from runner.app import open_canary_records
@@ -48,11 +48,22 @@ def test_a_public_event_is_refused_on_this_machine_until_its_canary_was_stopped(
         canary_gate.admitted(event)
     assert no.value.hint.startswith("invoke canary --event iris, or worker.canary: waived in its file")
     records = open_canary_records(event)
-    records.add("iris", replace(record(canary_gate.this_machine()), not_stopped=("tcp", "home")))
+    records.add("iris", replace(record(canary_gate.without_image(event)), not_stopped=("tcp", "home")))
     with pytest.raises(AskedWrongly, match="was not stopped at: tcp, home"):
         canary_gate.admitted(event)
-    records.add("iris", record(canary_gate.this_machine()))
+    records.add("iris", record(canary_gate.without_image(event)))
     canary_gate.admitted(event)
+
+
+def test_the_workers_of_a_dask_cluster_need_a_canary_of_their_own(new_event: NewEvent) -> None:
+    event = new_event(worker_type="dask", dask_scheduler="tls://10.0.0.5:8786")
+    with pytest.raises(AskedWrongly, match="no canary was sent to the Dask cluster of iris yet"):
+        canary_gate.admitted(event)
+    open_canary_records(event).add("iris", record(canary_gate.without_image(event)))
+    canary_gate.admitted(event)
+    here = new_event(worker_type="dask", cluster=ClusterKind.LOCAL)
+    with pytest.raises(AskedWrongly, match="no canary was sent to this machine"):
+        canary_gate.admitted(here)
 
 
 def test_on_aws_each_image_needs_a_canary_of_its_own(new_event: NewEvent) -> None:
