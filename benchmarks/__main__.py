@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks import report
 from benchmarks.figures import Figure
 
-BENCHMARKS = ("local_runs", "remote_runs", "many_hosts", "many_runs", "claims", "containment", "start_times")
+BENCHMARKS = ("local_runs", "folds", "remote_runs", "many_hosts", "many_runs", "claims", "containment", "start_times")
 
 
 def main() -> int:

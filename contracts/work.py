@@ -85,7 +85,9 @@ class Work:
     who adopts it gets another one. `on_demand`: this attempt must not be given a spot instance. `salvage_dir` keeps the
     finished folds of attempts that lost their host (None: it keeps none); `salvaged` are those not to be run again.
     `withholds_log`: what the job prints is kept from the team. `shown_log_bytes` caps what the team is shown of it;
-    what that leaves out is kept in `whole_log_dir` (None: it is not kept).
+    what that leaves out is kept in `whole_log_dir` (None: it is not kept). `share` are the folds this job trains while
+    others train the rest of the run's (empty: it is the run's only job, or its last); `spent_s` of `timeout_s` were
+    used up by those.
     """
 
     submission_id: int
@@ -111,6 +113,8 @@ class Work:
     withholds_log: bool = False
     shown_log_bytes: int = 64 * 1024
     whole_log_dir: Path | None = None
+    share: tuple[int, ...] = ()
+    spent_s: float = 0.0
 
     @property
     def submission_key(self) -> str:
@@ -244,7 +248,22 @@ class Pulled:
     output_dir: Path | None
 
 
-StageValue = Claimed | Provisioned | Pushed | Launched | Finished | Pulled
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A run whose folds are trained by several jobs side by side: `own` are those its own host trains.
+
+    `helpers` are further hosts with a `share` of the folds each. A job that has ended is in neither. `labels` as in
+    `Pushed`.
+    """
+
+    provisioned: Provisioned
+    own: tuple[int, ...]
+    helpers: tuple[Provisioned, ...]
+    launched_at: datetime
+    labels: str = ""
+
+
+StageValue = Claimed | Provisioned | Spread | Pushed | Launched | Finished | Pulled
 """What a run can be taken up from."""
 
 
@@ -255,7 +274,7 @@ def provisioned_of(value: StageValue) -> Provisioned | None:
             return None
         case Provisioned():
             return value
-        case Pushed():
+        case Spread() | Pushed():
             return value.provisioned
         case Launched():
             return value.pushed.provisioned

@@ -90,9 +90,19 @@ over "$1" || with_rights "$4" "$2" -I -B "$1/$3" kill "$1" && rm -rf -- "$1"
 """
 
 
+LAST_JOB_S = 60.0
+"""The time, in seconds, that what puts folds together has at least, however long the folds took."""
+
+
+def job_name(work: Work) -> str:
+    """What one attempt's job is called; each of several that share the attempt's folds has a name of its own."""
+    whole = f"{work.event}-{work.submission_id}-{work.attempt}"
+    return f"{whole}-fold-{work.share[0]}" if work.share else whole
+
+
 def job_folder(work: Work) -> str:
-    """The folder of one attempt, relative to the login user's home."""
-    return f".rampart/jobs/{work.event}-{work.submission_id}-{work.attempt}"
+    """The folder of one attempt's job, relative to the login user's home."""
+    return f".rampart/jobs/{job_name(work)}"
 
 
 def submission_folder(work: Work) -> str:
@@ -128,7 +138,7 @@ def launch(
     A job that `is_blind` has kit and data of its own: those of the host are out of its sight. `program` is what the
     job runs instead of what trains a submission.
     """
-    job = run_blind if is_blind else run_folds if work.salvaged else ramp_test
+    job = run_blind if is_blind else run_folds if work.salvaged or work.share else ramp_test
     if is_blind:
         hidden = (*layout.hidden, *dict.fromkeys((layout.kit_dir, layout.data_dir)))
         kit_dir = f"{job_dir}/{bundle.KIT}"
@@ -150,9 +160,9 @@ def ramp_test(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
 
 
 def run_folds(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
-    """Do what `ramp_test` does, without training the folds an earlier attempt has finished."""
+    """Do what `ramp_test` does, without training the folds that are finished, or for a share of the folds alone."""
     script = (layout.python, f"{job_dir}/{RUN_FOLDS}")
-    return (*script, *_what_to_run(layout, job_dir, work), "--finished", f"{job_dir}/{FINISHED}")
+    return (*script, *_what_to_run(layout, job_dir, work), *_which_folds(job_dir, work))
 
 
 def run_blind(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
@@ -161,7 +171,7 @@ def run_blind(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...]:
         *(layout.python, f"{job_dir}/{RUN_BLIND}", "--submission", work.submission_key),
         *("--ramp-kit-dir", f"{job_dir}/{bundle.KIT}", "--ramp-submission-dir", f"{job_dir}/submissions"),
         *("--bundle", f"{job_dir}/{bundle.DATA}"),
-        *(("--finished", f"{job_dir}/{FINISHED}") if work.salvaged else ()),
+        *_which_folds(job_dir, work),
     )
 
 
@@ -182,7 +192,8 @@ def end(layout: HostLayout, work: Work) -> tuple[str, ...]:
 
 def _limits(work: Work) -> list[str]:
     limits = work.limits
-    options = ["--timeout-s", f"{work.timeout_s:g}", "--tasks", str(limits.tasks)]
+    left_s = max(work.timeout_s - work.spent_s, LAST_JOB_S) if work.spent_s else work.timeout_s
+    options = ["--timeout-s", f"{left_s:g}", "--tasks", str(limits.tasks)]
     options += ["--file-bytes", str(limits.file_bytes), "--disk-bytes", str(limits.disk_bytes)]
     if work.memory_limit_bytes is not None:
         options += ["--memory-bytes", str(work.memory_limit_bytes)]
@@ -212,6 +223,12 @@ def _what_to_run(layout: HostLayout, job_dir: str, work: Work) -> tuple[str, ...
         *("--ramp-data-dir", layout.data_dir),
         *("--ramp-submission-dir", f"{job_dir}/submissions"),
     )
+
+
+def _which_folds(job_dir: str, work: Work) -> tuple[str, ...]:
+    if work.share:
+        return ("--folds", ",".join(map(str, work.share)))
+    return ("--finished", f"{job_dir}/{FINISHED}") if work.salvaged else ()
 
 
 @cache

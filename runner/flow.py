@@ -34,6 +34,7 @@ from contracts.work import (
     Pulled,
     Pushed,
     Scored,
+    Spread,
     StageValue,
     claimed_of,
     provisioned_of,
@@ -225,7 +226,8 @@ class Run:
         except RampartError as error:  # whoever adopts the run finds that only this is left
             _log.warning("the lease of %s stays until it ends: %s", self._work.submission_key, error)
 
-    def _on_host(self, start: Provisioned | Pushed | Launched | Finished) -> Pulled:
+    def _on_host(self, start: Provisioned | Spread | Pushed | Launched | Finished) -> Pulled:
+        start = start.provisioned if isinstance(start, Spread) else start
         if isinstance(start, Provisioned | Pushed):
             start = self._launched(start)
             launched = start
@@ -274,7 +276,7 @@ class Run:
         pauses = self._patience.pauses()
         for attempt in range(1, self._patience.tries_to_pull + 1):
             try:
-                return pull.pull(finished, transport, redact=self._redact)
+                return self._pull(finished, transport)
             except OSError as error:
                 if error.errno not in _NO_ROOM:
                     raise
@@ -284,6 +286,9 @@ class Run:
                 _log.error("no room to pull a result: %s", error, extra={"action": "disk-full"})
                 self._interruption.sleep(next(pauses))
         raise AssertionError("unreachable")
+
+    def _pull(self, finished: Finished, transport: Transport) -> Pulled:
+        return pull.pull(finished, transport, redact=self._redact)
 
     @contextmanager
     def _step(self, stage: Stage, *, after: StageValue | None = None) -> Iterator[None]:
@@ -298,6 +303,9 @@ class Run:
 
     def _tell(self, stage: Stage, after: StageValue | None) -> None:
         self._observe(StageStarted(self._work, stage, self._host_id))
+        self._note(stage, after)
+
+    def _note(self, stage: Stage, after: StageValue | None) -> None:
         try:
             self._store.stage_started(self._work, stage, self._host_id, after=after)
         except LeaseLost:

@@ -12,6 +12,7 @@ from contracts.work import (
     Pulled,
     Pushed,
     Scored,
+    Spread,
     provisioned_of,
 )
 from runner.flow import Run, Surroundings
@@ -45,7 +46,7 @@ class OwnRun(Run):
         finally:
             self._workers.tear_down(self._work)
 
-    def _on_host(self, start: Provisioned | Pushed | Launched | Finished) -> Pulled:
+    def _on_host(self, start: Provisioned | Spread | Pushed | Launched | Finished) -> Pulled:
         provisioned = provisioned_of(start)
         assert provisioned is not None  # noqa: S101 - only a claimed run is without
         worker = self._workers.worker_of(provisioned)

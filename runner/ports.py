@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from contracts.instance import Instance, Launch, LaunchAnswer, LaunchRequest
 from contracts.remote import CommandResult
-from contracts.work import Adopted, Cause, Claimed, Failed, Launched, Provisioned, Scored, StageValue, Work
+from contracts.work import Adopted, Cause, Claimed, Failed, Launched, Provisioned, Scored, Spread, StageValue, Work
 from runner.interruption import Interruption
 from runner.progress import Stage
 from runner.scoring.bundle import Bundle
@@ -86,6 +86,19 @@ class Lasting(Protocol):
 
     def close(self) -> None:
         """Close it; runs that go on on their hosts stay there."""
+        ...
+
+
+@runtime_checkable
+class Spare(Protocol):
+    """A host pool that may give one run several hosts; what it holds for a run is told apart by `job_name`."""
+
+    def acquire_another(self, claimed: Claimed) -> Provisioned | None:
+        """Give a run one more host if there is one at this very moment, for a share of its folds (`work.share`).
+
+        It never waits, and gives a host that an earlier dispatcher took for the same share again. Such a host is
+        connected to and released as any other.
+        """
         ...
 
 
@@ -224,8 +237,8 @@ class Store(Protocol):
         """A run entered a stage; `after` is the last stage's value, for adoption. Ended runs stay as they are."""
         ...
 
-    def training_started(self, launched: Launched) -> None:
-        """The job runs: state `training`; `launched` is to be taken up from."""
+    def training_started(self, launched: Launched | Spread) -> None:
+        """The job runs, or those that share its folds will: state `training`; `launched` is to be taken up from."""
         ...
 
     def record_scored(self, scored: Scored) -> None:

@@ -13,6 +13,7 @@ from contracts.event_file.findings import IsWritten, Loc, Report
 from contracts.infra import Access, FolderKit, Image, Infra
 
 _BUILT_IN = ("conda", "aws", "dask", "ray")
+_SHARE_FOLDS = ("conda", "dask")  # whose hosts need not be launched, and cost nothing when they are not given back
 _OWN = "rampart.workers"
 _BROAD_PREFIX = 16
 
@@ -44,6 +45,9 @@ def check_worker(
             report(("worker", one), f"is given without {other}", "remove it and name a profile with profile_name")
     if worker.worker_type == "dask":
         _check_cluster(worker, report, has_cluster=has_cluster)
+    if worker.folds_at_a_time > 1 and worker.worker_type not in _SHARE_FOLDS:
+        remedy = f"remove it: {' and '.join(_SHARE_FOLDS)} workers can; here a submission has one host"
+        report(("worker", "folds_at_a_time"), f"cannot be had with worker_type: {worker.worker_type}", remedy)
     if worker.env == "conda" and worker.venv_dir is not None:
         report(("worker", "venv_dir"), "has no effect with env: conda", "write env: venv, or remove it")
     elif worker.venv_dir is not None:

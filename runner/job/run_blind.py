@@ -2,7 +2,8 @@
 
 Run by the Python of the kit's environment (3.8 or newer) with ramp-test's options for kit and submission and three
 more: `--bundle FILE` holds the data, `--finished FOLDER` folds an earlier run has finished, which are taken over where
-they fit, `--folds 1,3` runs no others. Leaves the files `ramp-test --save-output` leaves, without scores.
+they fit, `--folds 1,3` runs no others, or none where they would not be what they are in one run. Leaves the files
+`ramp-test --save-output` leaves, without scores.
 
 A bundle is a line of JSON that tells what it was packed with, then a pickle: `x_train`, `y_train`, `x_test`, the folds
 `cv`, the number of `rows` to predict, and the states of `chance`, None for a generator that the kit leaves alone.
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 SUFFIXES = ("train", "test")
+CANNOT_BE_APART = 79
+"""Exit code, as that of run_folds.py: some folds alone were asked for, and this kit's folds cannot be run apart."""
 _TIMES = ("train_time", "valid_time", "test_time")
 
 
@@ -48,6 +51,11 @@ class Data:
         for set_state, state in zip((random.setstate, np.random.set_state), self._chance):  # noqa: B905 - Python 3.8
             if state is not None:
                 set_state(state)
+
+    @property
+    def leaves_chance_alone(self) -> bool:
+        """Whether no fold goes on with random numbers from where the fold before it ended."""
+        return all(state is None for state in self._chance)
 
     def labels(self, number: int) -> Any:
         """The labels for one fold: true for the rows it trains on alone."""
@@ -94,6 +102,9 @@ def main(arguments: list[str] | None = None) -> None:
     problem = assert_read_problem(options.ramp_kit_dir)
     print_title(f"Testing {problem.problem_title}")
     data = Data(options.bundle)
+    if options.folds is not None and not data.leaves_chance_alone:
+        print("This kit's folds cannot be run apart")
+        sys.exit(CANNOT_BE_APART)
     submission = Path(options.ramp_submission_dir, options.submission)
     output = submission / "training_output"
     print_title(f"Training {submission} ...")

@@ -2,7 +2,8 @@
 
 Run by the Python of the kit's environment (3.8 or newer) with ramp-test's own options and two more: `--finished FOLDER`
 holds folds an earlier run has finished (`fold_0`, `fold_2`, ...), which are taken over where they fit; `--folds 1,3`
-runs no others. Once all folds are there the bagged scores are made. Leaves the files `ramp-test --save-output` leaves.
+runs no others, or none where they would not be what they are in one run. Once all folds are there the bagged scores are
+made. Leaves the files `ramp-test --save-output` leaves.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 STEPS = ("train", "valid", "test")
+CANNOT_BE_APART = 79
+"""Exit code: some folds alone were asked for, and this kit's folds cannot be run apart."""
 
 Result = Any
 """What ramp-workflow makes of a fold: predictions on its validation rows, on the test rows, and a table of scores."""
@@ -28,11 +31,13 @@ class Kit:
         from rampwf.utils import testing
 
         self.data_dir = data_dir
+        before = _chance()
         self.problem = testing.assert_read_problem(kit_dir)
         testing.assert_title(kit_dir)
         self.x_train, self.y_train, self.x_test, self.y_test = testing.assert_data(kit_dir, data_dir)
         self.cv = testing.assert_cv(kit_dir, data_dir)
         self.score_types = testing.assert_score_types(kit_dir)
+        self.leaves_chance_alone = _is_same(before, _chance())
 
     def run(self, number: int, submission: Path, output: Path) -> Result:
         """Train and test one fold; ends the program where the submission raises."""
@@ -136,6 +141,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Take over what is finished, run what is missing, bag where nothing is missing any more."""
     options = _options(arguments)
     kit = Kit(options.ramp_kit_dir, options.ramp_data_dir)
+    if options.folds is not None and not (kit.leaves_chance_alone and kit.folds_stand_alone()):
+        print("This kit's folds cannot be run apart")
+        sys.exit(CANNOT_BE_APART)
     submission = Path(options.ramp_submission_dir, options.submission)
     output = submission / "training_output"
     results = finished(kit, options.finished) if options.finished is not None else {}
@@ -145,13 +153,13 @@ def main(arguments: list[str] | None = None) -> None:
     for number in results:  # before a line of the submission runs
         shutil.copytree(str(options.finished / f"fold_{number}"), str(output / f"fold_{number}"))
     for number in range(len(kit.cv)):
+        if number not in results and options.folds is not None and number not in options.folds:
+            continue
         title(f"CV fold {number}")
         if number in results:
             print("\tfinished by an earlier run")
-        elif options.folds is None or number in options.folds:
-            results[number] = kit.run(number, submission, output / f"fold_{number}")
         else:
-            continue
+            results[number] = kit.run(number, submission, output / f"fold_{number}")
         show(results[number], kit)
     if len(results) == len(kit.cv):
         in_order = [results[number] for number in range(len(kit.cv))]
@@ -188,6 +196,19 @@ def title(*lines: str) -> None:
 
     for line in lines:
         print_title(line)
+
+
+def _chance() -> Any:
+    """The states of the generators that a kit may seed for all folds together, or draw its data from."""
+    import numpy as np
+
+    return random.getstate(), np.random.get_state()
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    import numpy as np
+
+    return one[0] == other[0] and all(map(np.array_equal, one[1], other[1]))
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

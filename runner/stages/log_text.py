@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 MAX_BYTES = 2 * 2**20
 """Of a longer log the two ends are kept."""
@@ -38,13 +41,14 @@ def read(path: Path) -> bytes:
     if path.is_symlink() or not path.is_file():
         return b""
     with path.open("rb") as file:
-        size = path.stat().st_size
-        if size <= MAX_BYTES:
-            return file.read(MAX_BYTES)
-        head = cut_back(file.read(MAX_BYTES // 2))
-        file.seek(size - MAX_BYTES // 2)
-        tail = cut_back(file.read(MAX_BYTES // 2)[::-1])[::-1]
-    return head + (_LEFT_OUT % (size - len(head) - len(tail))).encode("ascii") + tail
+        return _two_ends(file, path.stat().st_size, MAX_BYTES)
+
+
+def joined(logs: Sequence[bytes]) -> bytes:
+    """Put logs one after the other; where that is too long, of each long one the two ends."""
+    if sum(map(len, logs)) <= MAX_BYTES:
+        return b"".join(logs)
+    return b"".join(_two_ends(io.BytesIO(log), len(log), MAX_BYTES // len(logs)) for log in logs)
 
 
 def shortened(text: str, max_bytes: int) -> str:
@@ -55,6 +59,15 @@ def shortened(text: str, max_bytes: int) -> str:
     half = (max_bytes - len(_LEFT_OUT % len(data))) // 2
     head, tail = (part.decode("utf-8", "ignore") for part in (data[:half], data[-half:]))
     return head + _LEFT_OUT % (len(data) - 2 * half) + tail
+
+
+def _two_ends(file: BinaryIO, size: int, most: int) -> bytes:
+    if size <= most:
+        return file.read(most)
+    head = cut_back(file.read(most // 2))
+    file.seek(size - most // 2)
+    tail = cut_back(file.read(most // 2)[::-1])[::-1]
+    return head + (_LEFT_OUT % (size - len(head) - len(tail))).encode("ascii") + tail
 
 
 def cut_back(data: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,8 +27,9 @@ def pull(
     limits: Limits | None = None,
     *,
     redact: Callable[[str], str] = BY_LOOK,
+    before: Sequence[bytes] = (),
 ) -> Pulled:
-    """Bring the log to where it is kept and `training_output` to `predictions_dir/<key>/`.
+    """Bring the log, `before` in front of it, to where it is kept and `training_output` to `predictions_dir/<key>/`.
 
     Each appears whole or not at all, and replaces an earlier attempt's. Where the output breaks a limit the log is
     placed all the same, the earlier output stays, and TransferRefused is raised.
@@ -45,7 +46,8 @@ def pull(
                 tar_reader.unpack(chunks, received, limits or Limits())
         except TransferRefused as error:
             refused = error
-        log_path = log_files.place(log_text.read(received / "log"), work, redact)
+        log = log_text.joined([*before, log_text.read(received / "log")])
+        log_path = log_files.place(log, work, redact)
         if refused is not None:
             raise refused
         output_dir = work.predictions_dir / work.submission_key

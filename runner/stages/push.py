@@ -55,12 +55,12 @@ def push(
 def push_plan(work: Work, bundle: Bundle | None = None) -> tuple[Entry, ...]:
     """What is sent: the supervisor, every regular file of the submission, then the folds that need not be run again.
 
-    A bundle goes with the script that trains on it.
+    A bundle goes with the script that trains on it, a share of the folds with the one that runs no others.
 
     Raises SubmissionInvalid, or AskedWrongly where the organiser's own folder cannot be read.
     """
     supervisor = [_entry(name, path) for name, path in supervisor_files().items()]
-    return (*supervisor, *_submission(work), *_blind(bundle), *_finished_folds(work, is_blind=bundle is not None))
+    return (*supervisor, *_submission(work), *_script(work, bundle), *_finished_folds(work))
 
 
 def _submission(work: Work) -> list[Entry]:
@@ -83,18 +83,19 @@ def _submission(work: Work) -> list[Entry]:
     return entries
 
 
-def _blind(bundle: Bundle | None) -> list[Entry]:
+def _script(work: Work, bundle: Bundle | None) -> list[Entry]:
+    """What the job runs where that is not the host's own ramp-test, with what it needs."""
     if bundle is None:
-        return []
+        return [_entry(commands.RUN_FOLDS, Path(run_folds.__file__))] if work.salvaged or work.share else []
     script = _entry(commands.RUN_BLIND, Path(run_blind.__file__))
     return [script, *(_entry(str(path.relative_to(bundle.folder)), path) for path in _files_below(bundle.folder))]
 
 
-def _finished_folds(work: Work, *, is_blind: bool) -> list[Entry]:
-    """What an earlier attempt has finished, with the script that runs the rest; a fold that is gone is run again."""
+def _finished_folds(work: Work) -> list[Entry]:
+    """What was finished before; a fold that is gone is run again."""
     if not work.salvaged or work.salvage_dir is None:
         return []
-    entries = [] if is_blind else [_entry(commands.RUN_FOLDS, Path(run_folds.__file__))]
+    entries = []
     for folder in (work.salvage_dir / f"fold_{number}" for number in work.salvaged):
         if folder.is_dir():
             files = _files_below(folder)

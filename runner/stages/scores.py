@@ -20,7 +20,7 @@ _MAX_CSV_BYTES = 2**20
 _MAX_TIME_BYTES = 64
 _MAX_LOG_BYTES = 8 * 2**20
 _MAX_FOLDS = 10_000
-_FOLD_TITLE = "CV fold 0"  # it is printed before the submission is loaded
+_FOLD_TITLE = "CV fold "  # it is printed before the submission is loaded
 _STEPS = ("train", "valid", "test")
 _STEPS_WITHOUT_TEST_LABELS = ("train", "valid")
 

@@ -17,11 +17,12 @@ from contracts.work import (
     Pulled,
     Pushed,
     Scored,
+    Spread,
     StageValue,
 )
 
 _KINDS: dict[str, type[StageValue]] = {
-    kind.__name__: kind for kind in (Claimed, Provisioned, Pushed, Launched, Finished, Pulled)
+    kind.__name__: kind for kind in (Claimed, Provisioned, Spread, Pushed, Launched, Finished, Pulled)
 }
 _RESULT = TypeAdapter(tuple[tuple[FoldScores, ...], BaggedScores])
 _INNER = ("finished", "launched", "pushed", "provisioned", "claimed")
@@ -39,8 +40,9 @@ def loaded(entry: dict[str, Any] | None, lease_token: str) -> StageValue | None:
         return None
     try:
         value = entry["value"]
-        work = _claimed_in(value)["work"] | {"lease_token": lease_token}
-        _claimed_in(value)["work"] = work
+        for held in (value, *value.get("helpers", ())):
+            claimed = _claimed_in(held)
+            claimed["work"] = claimed["work"] | {"lease_token": lease_token}
         return _adapter(entry["kind"]).validate_python(value)
     except (KeyError, TypeError, StopIteration, ValidationError):  # another version's, perhaps
         return None

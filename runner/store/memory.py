@@ -24,6 +24,7 @@ from contracts.work import (
     Launched,
     Provisioned,
     Scored,
+    Spread,
     StageValue,
     Work,
 )
@@ -156,10 +157,10 @@ class MemoryStore:
                 run.value = after or run.value
                 run.image_id = after.image_id if isinstance(after, Provisioned) else run.image_id
 
-    def training_started(self, launched: Launched) -> None:
+    def training_started(self, launched: Launched | Spread) -> None:
         """The job runs: state `training`."""
         with self._lock:
-            provisioned = launched.pushed.provisioned
+            provisioned = launched.pushed.provisioned if isinstance(launched, Launched) else launched.provisioned
             work = provisioned.claimed.work
             run = self._owned(work)
             run.host_id, run.value = provisioned.host.host_id, launched

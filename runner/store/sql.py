@@ -20,6 +20,7 @@ from contracts.work import (
     Launched,
     Provisioned,
     Scored,
+    Spread,
     StageValue,
     Work,
 )
@@ -98,9 +99,9 @@ class SqlStore:
                 values["image_id"] = after.image_id
             run_rows.advance(connection, run, stage.value, self._clock(), **values)
 
-    def training_started(self, launched: Launched) -> None:
+    def training_started(self, launched: Launched | Spread) -> None:
         """The job runs: state `training`, since `launched_at`."""
-        provisioned = launched.pushed.provisioned
+        provisioned = launched.pushed.provisioned if isinstance(launched, Launched) else launched.provisioned
         work = provisioned.claimed.work
         with self.database.writing() as connection:
             run = run_rows.owned(connection, work)

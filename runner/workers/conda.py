@@ -42,6 +42,10 @@ class ThisMachine:
         host = HostAddress(host_id=THIS_MACHINE, address="localhost", user=getpass.getuser())
         return Provisioned(claimed=claimed, host=host, layout=layout_here(self._event))
 
+    def acquire_another(self, claimed: Claimed) -> Provisioned | None:
+        """Give a share of a run's folds its own folder: the event file says how many there may be."""
+        return self.acquire(claimed)
+
     def connect(self, provisioned: Provisioned) -> Transport:  # noqa: ARG002 - every run is on the same machine
         return self._open_transport()
 

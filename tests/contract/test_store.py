@@ -19,7 +19,18 @@ from sqlalchemy import select
 
 from contracts.errors import KitInvalid, LeaseLost, RunOver, StoreUnavailable, SubmissionInvalid, UnknownName
 from contracts.instance import LAUNCH_TAG, Launch, LaunchRequest, Pool
-from contracts.work import Adopted, Blame, Cause, Claimed, Containment, Finished, Work, claimed_of, provisioned_of
+from contracts.work import (
+    Adopted,
+    Blame,
+    Cause,
+    Claimed,
+    Containment,
+    Finished,
+    Spread,
+    Work,
+    claimed_of,
+    provisioned_of,
+)
 from runner.kit import KitDescription, ScoreType
 from runner.ports import Store
 from runner.progress import Stage
@@ -258,6 +269,20 @@ def test_an_adopted_run_goes_on_from_the_last_value_its_dispatcher_left(bench: B
     assert adopted.value == expected.pulled.finished
     bench.store.record_scored(expected)
     assert bench.row(own.work.submission_id).state == "scored"
+
+
+def test_an_adopted_run_goes_on_with_the_jobs_that_share_its_folds(bench: Bench) -> None:
+    bench.submit("one")
+    run = launched(bench.claim())
+    provisioned = run.pushed.provisioned
+    work = provisioned.claimed.work
+    helper = replace(provisioned, claimed=replace(provisioned.claimed, work=replace(work, share=(1,))))
+    bench.store.training_started(Spread(provisioned, (0,), (helper,), run.launched_at))
+    assert bench.row(work.submission_id).state == "training"
+    bench.store.stage_started(work, Stage.WAIT, "i-1", after=Spread(provisioned, (0,), (), run.launched_at))
+    found = adopt(bench).value
+    assert isinstance(found, Spread)
+    assert (found.own, found.helpers, found.provisioned.host) == ((0,), (), provisioned.host)
 
 
 def test_what_is_written_under_a_lost_lease_is_dropped(bench: Bench) -> None:

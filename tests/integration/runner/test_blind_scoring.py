@@ -228,6 +228,17 @@ def test_some_folds_may_be_run_alone(iris: Event, tmp_path: Path, capsys: pytest
     assert {path.name for path in (folder / "starting_kit" / "training_output").iterdir()} == {"fold_1"}
 
 
+def test_some_folds_alone_are_not_run_where_the_kit_has_one_random_generator_for_all(
+    iris: Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = submissions(iris, tmp_path / "submissions")
+    monkeypatch.setattr(run_blind.Data, "leaves_chance_alone", False)
+    with pytest.raises(SystemExit) as ended:
+        run_blind.main([*blind_options(iris, folder, "starting_kit"), "--folds", "1"])
+    assert ended.value.code == run_blind.CANNOT_BE_APART
+    assert not (folder / "starting_kit" / "training_output").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -157,6 +157,30 @@ def test_a_kit_may_say_that_its_folds_cannot_be_run_apart(
     assert content(submissions / "tree" / "training_output") == content(whole)
 
 
+SEEDS = "import numpy; numpy.random.seed(1)\n"
+
+
+@pytest.mark.parametrize(("why", "more"), [("RANDOM_FOLDS", ""), ("DEPENDENT_FOLDS", ""), ("", SEEDS)])
+def test_some_folds_alone_are_not_run_where_they_would_not_be_what_they_are_in_one_run(
+    why: str,
+    more: str,
+    submissions: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kit = tmp_path / "kit"
+    kit.mkdir()
+    (kit / "problem.py").write_text((KIT / "problem.py").read_text() + more)
+    if why:
+        monkeypatch.setenv(why, "1")
+    asked = ["--submission", "tree", "--ramp-kit-dir", str(kit), "--ramp-data-dir", str(kit)]
+    with pytest.raises(SystemExit) as ended:
+        run_folds.main([*asked, "--ramp-submission-dir", str(submissions), "--folds", "1"])
+    assert ended.value.code == run_folds.CANNOT_BE_APART
+    assert (trained(capsys.readouterr().out), (submissions / "tree" / "training_output").exists()) == (0, False)
+
+
 def test_a_submission_that_raises_in_a_later_fold_ends_as_under_ramp_test(
     submissions: Path, finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

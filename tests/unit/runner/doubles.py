@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from contracts.errors import SubmissionInvalid
-from contracts.work import Adopted, Cause, Claimed, Failed, Launched, Provisioned, Scored, StageValue, Work
+from contracts.work import Adopted, Cause, Claimed, Failed, Launched, Provisioned, Scored, Spread, StageValue, Work
 from runner.interruption import Interruption
 from runner.ports import Transport
 from runner.progress import Stage
@@ -78,7 +78,7 @@ class Queue:
     def released(self, work: Work) -> None:
         self.let_go.append(work.submission_id)
 
-    def training_started(self, launched: Launched) -> None:
+    def training_started(self, launched: Launched | Spread) -> None:
         raise AssertionError("nothing gets that far here")
 
     def record_scored(self, scored: Scored) -> None:

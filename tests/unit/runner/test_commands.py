@@ -76,6 +76,22 @@ def test_what_is_left_of_a_salvaged_run_without_labels_is_run_by_the_same_script
     assert commands.launch(LAYOUT, JOB, rest, is_blind=True)[-len(job) :] == job
 
 
+def test_a_share_of_the_folds_is_run_by_a_job_of_its_own_name() -> None:
+    share = replace(WORK, share=(1, 3))
+    assert commands.job_folder(share) == ".rampart/jobs/iris-7-2-fold-1"
+    assert commands.end(LAYOUT, share)[4] == commands.job_folder(share)
+    jobs = {False: commands.run_folds(LAYOUT, JOB, share), True: commands.run_blind(LAYOUT, JOB, share)}
+    for is_blind, job in jobs.items():
+        assert job[-2:] == ("--folds", "1,3")
+        assert commands.launch(LAYOUT, JOB, share, is_blind=is_blind)[-len(job) :] == job
+
+
+def test_what_puts_folds_together_has_the_time_that_they_left_and_never_too_little() -> None:
+    for spent_s, left in ((0.0, "7200"), (7000.0, "200"), (7199.0, "60")):
+        last = commands.launch(LAYOUT, JOB, replace(WORK, salvaged=(0,), spent_s=spent_s))
+        assert last[last.index("--timeout-s") + 1] == left
+
+
 def test_no_name_a_team_chose_is_in_any_command() -> None:
     every = [
         commands.unpack(commands.job_folder(WORK)),

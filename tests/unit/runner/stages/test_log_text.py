@@ -53,6 +53,16 @@ def test_an_overlong_word_loses_what_may_be_half_a_secret(tmp_path: Path) -> Non
     assert b"AKIA" not in log_text.read(tmp_path / "log")
 
 
+def test_logs_that_are_too_long_together_keep_the_ends_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_text, "MAX_BYTES", 1000)
+    assert log_text.joined([b"one\n", b"two\n"]) == b"one\ntwo\n"
+    long = b"begun " + b"x " * 500 + b"ended\n"
+    found = log_text.joined([long, b"short\n", long])
+    assert (found.count(b"begun"), found.count(b"ended"), found.count(b"short")) == (2, 2, 1)
+    assert found.count(b"bytes left out") == 2
+    assert len(found) < 1100
+
+
 def test_what_is_no_file_is_an_empty_log(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "link").symlink_to("secret")

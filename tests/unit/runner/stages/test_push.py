@@ -79,6 +79,11 @@ def test_folds_that_need_not_be_run_again_are_sent_with_the_script_that_runs_the
     ]
 
 
+def test_a_share_of_the_folds_is_sent_with_the_script_that_runs_no_others(submission: Path) -> None:
+    work = replace(provisioned(submission).claimed.work, share=(1, 3))
+    assert sent(work) == ["supervise", f"{KEY}/classifier.py", "run_folds.py"]
+
+
 def test_a_job_without_labels_is_sent_its_bundle_with_the_script_that_trains_on_it(
     submission: Path, tmp_path: Path
 ) -> None:

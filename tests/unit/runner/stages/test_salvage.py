@@ -12,8 +12,19 @@ import pytest
 
 from clients.memory import Call, MemoryHost
 from contracts.errors import CommandFailed, TransferRefused
-from contracts.work import Claimed, HostAddress, HostLayout, Launched, Provisioned, Pushed, Work
-from runner.stages.salvage import salvage
+from contracts.work import (
+    Claimed,
+    Finished,
+    HostAddress,
+    HostLayout,
+    JobEnd,
+    JobExit,
+    Launched,
+    Provisioned,
+    Pushed,
+    Work,
+)
+from runner.stages.salvage import bring_home, salvage
 
 HONEST = Path(__file__).parents[3] / "data" / "scores" / "honest"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,12 +38,12 @@ class Sent:
         self._tar = tarfile.open(fileobj=self._bytes, mode="w")  # noqa: SIM115 - closed by `host`
         self.exit_code = 0
 
-    def fold(self, number: int, *, without: str = "", broken_off: str = "") -> None:
+    def fold(self, number: int, *, below: str = "", without: str = "", broken_off: str = "") -> None:
         """Add an honest fold, or one that lacks a file or a part of one."""
         for path in sorted((HONEST / "fold_0").iterdir()):
             content = path.read_bytes()
             if path.name != without:
-                self.file(f"fold_{number}/{path.name}", content[:-60] if path.name == broken_off else content)
+                self.file(f"{below}fold_{number}/{path.name}", content[:-60] if path.name == broken_off else content)
 
     def file(self, name: str, content: bytes) -> None:
         member = tarfile.TarInfo(name)
@@ -113,6 +124,19 @@ def test_folds_of_a_job_without_labels_have_no_scores_yet(sent: Sent, tmp_path: 
     host = sent.host()
     assert salvage(replace(run, pushed=replace(run.pushed, labels="one")), host.connect()) == (0,)
     assert host.calls[0][-1] == "test_time"
+
+
+def test_of_a_share_that_has_ended_its_own_folds_are_kept_and_its_log_is_given(sent: Sent, tmp_path: Path) -> None:
+    run = launched(tmp_path)
+    provisioned = run.pushed.provisioned
+    work = replace(provisioned.claimed.work, share=(1, 3))
+    share = replace(run, pushed=replace(run.pushed, provisioned=replace(provisioned, claimed=Claimed(work, NOW))))
+    sent.file("log", b"what it printed\n")
+    for number, without in ((0, ""), (1, ""), (3, "scores.csv")):
+        sent.fold(number, below="submissions/submission_000000007/training_output/", without=without)
+    ended = Finished(share, JobExit(JobEnd.EXITED, 0, 1.0, 1.0, 1, 0))
+    assert bring_home(ended, sent.host().connect()) == b"what it printed\n"
+    assert kept(tmp_path) == ["fold_1"]
 
 
 def test_of_a_transfer_that_is_refused_or_broken_off_nothing_is_kept(sent: Sent, tmp_path: Path) -> None:

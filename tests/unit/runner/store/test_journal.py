@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from contracts.work import Claimed, HostAddress, HostLayout, Launched, Provisioned, Pushed, Work, provisioned_of
+from contracts.work import Claimed, HostAddress, HostLayout, Launched, Provisioned, Pushed, Spread, Work, provisioned_of
 from runner.store import journal
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -50,6 +50,14 @@ def test_a_tunnels_program_is_found_again_word_for_word() -> None:
     provisioned = provisioned_of(found)
     assert provisioned is not None
     assert provisioned.host.proxy_command == TUNNEL
+
+
+def test_jobs_that_share_the_folds_of_a_run_are_found_again_under_its_new_lease() -> None:
+    run = Provisioned(Claimed(WORK, AT), HOST, LAYOUT)
+    helper = Provisioned(Claimed(replace(WORK, share=(1, 3)), AT), replace(HOST, host_id="i-2"), LAYOUT)
+    old = Provisioned(Claimed(replace(helper.claimed.work, lease_token="old"), AT), helper.host, LAYOUT)
+    entry = json.loads(json.dumps(journal.dumped(Spread(run, (0, 2), (old,), AT, labels="one"))))
+    assert journal.loaded(entry, "new") == Spread(run, (0, 2), (helper,), AT, labels="one")
 
 
 def test_a_host_that_is_dialled_is_written_so_that_the_version_before_reads_it() -> None:

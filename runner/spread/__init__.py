@@ -1,0 +1,1 @@
+"""The folds of one submission, trained side by side by several jobs."""
