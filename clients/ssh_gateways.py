@@ -6,6 +6,8 @@ import threading
 import weakref
 from concurrent.futures import Future
 
+import paramiko
+
 from clients.ssh_lines import Line
 from clients.ssh_pinned import Manner, PinnedConnection
 from contracts.errors import HostUnreachable
@@ -31,11 +33,15 @@ class Gateways:
         The gateway proves itself like any host; what answers behind it is for the caller to check. Raises
         HostKeyRefused or HostUnreachable about the gateway, and what paramiko raises about the target.
         """
-        transport = self._connection(gateway, manner).transport
+        channel = self.channel(gateway, target, manner)
+        return Line(channel, channel.close)
+
+    def channel(self, gateway: HostAddress, target: tuple[str, int], manner: Manner) -> paramiko.Channel:
+        """Give what the line of that name is made of; raises the same."""
+        transport: paramiko.Transport | None = self._connection(gateway, manner).transport
         if transport is None:
             raise HostUnreachable(f"the connection to {gateway.host_id} has ended", hint="connect again")
-        channel = transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0), timeout=manner.keepalive.answer_s)
-        return Line(channel, channel.close)
+        return transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0), timeout=manner.keepalive.answer_s)
 
     def close(self) -> None:
         """End the connections, and with them those of the hosts behind."""

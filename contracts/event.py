@@ -187,6 +187,14 @@ class EventConfig(Section):
         return self.worker.region_name or self.infra.region
 
     @property
+    def is_on_ec2(self) -> bool:
+        """Whether submissions run on instances of the event's stack."""
+        worker = self.worker
+        if worker.worker_type == "dask":
+            return worker.dask_scheduler is None and worker.cluster is not ClusterKind.LOCAL
+        return worker.worker_type == "aws"
+
+    @property
     def n_workers(self) -> int:
         """How many submissions run at a time; a Dask worker's own key, as RAMP has it, wins."""
         if self.worker.worker_type == "dask" and self.worker.n_workers is not None:

@@ -62,6 +62,9 @@ class StackOutputs(BaseModel):
     dask_scheduler_address: str = ""
     """Its private address; Dask listens there on port 8786, with TLS."""
     dask_worker_fleet_id: str = ""
+    dask_scheduler_template_id: str = ""
+    """With `worker.cluster: ec2` there is no such machine and no fleet: a loop launches them, from these templates."""
+    dask_worker_template_id: str = ""
     dask_min: int = 0
     dask_max: int = 0
     dask_group_id: str = ""

@@ -9,6 +9,8 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_aws as aws
 
+from contracts.dask_machines import SCHEDULER_PORT, WORKER_PORTS
+from contracts.host_boot import render_user_data
 from contracts.infra import DaskCluster
 from infra import addresses, fleet_settings, machines, rules, user_data
 from infra.component import Component
@@ -45,19 +47,16 @@ class ClusterArgs:
     labels: Labels
 
 
-class Cluster(Component):
-    """Machines that wait for certificates, which are pushed over SSH: none is in their user data.
+class _Walled(Component):
+    """The groups of a cluster's machines, and how one is launched.
 
     `group_id` is the group of all of them; no machine of it reaches anything but the others.
     """
 
-    scheduler_id: pulumi.Output[str]
-    scheduler_address: pulumi.Output[str]
-    worker_fleet_id: pulumi.Output[str]
     group_id: pulumi.Output[str]
 
-    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("DaskCluster", name, args.labels, opts)
+    def __init__(self, kind: str, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None) -> None:
+        super().__init__(kind, name, args.labels, opts)
         self._args = args
         # refused before anything is declared
         self._workers = fleet_settings.of_workers(args.settings, args.host_types)
@@ -65,22 +64,10 @@ class Cluster(Component):
         self._allowed = addresses.closed_to_the_world(args.allowed_cidrs)
 
         self.group_id = self._group("dask", "Machines of the Dask cluster: SSH from where hosts get it")
-        scheduler_group = self._group("dask-scheduler", "Dask scheduler: reached by workers and the dispatcher")
-        worker_group = self._group("dask-workers", "Dask workers: reached by the scheduler and each other")
+        self._scheduler_group = self._group("dask-scheduler", "Dask scheduler: reached by workers and the dispatcher")
+        self._worker_group = self._group("dask-workers", "Dask workers: reached by the scheduler and each other")
         self._let_ssh_in()
-        self._let_dask_through(scheduler_group, worker_group)
-        scheduler = self._scheduler(scheduler_group)
-        self.scheduler_id = scheduler.id
-        self.scheduler_address = scheduler.private_ip
-        self.worker_fleet_id = self._worker_fleet(worker_group)
-        self.register_outputs(
-            {
-                "schedulerId": self.scheduler_id,
-                "schedulerAddress": self.scheduler_address,
-                "workerFleetId": self.worker_fleet_id,
-                "groupId": self.group_id,
-            }
-        )
+        self._let_dask_through(self._scheduler_group, self._worker_group)
 
     def _group(self, purpose: str, description: str) -> pulumi.Output[str]:
         return rules.closed_group(self, purpose, self._args.vpc_id, description)
@@ -111,10 +98,11 @@ class Cluster(Component):
     def _let_dask_through(self, scheduler: pulumi.Output[str], workers: pulumi.Output[str]) -> None:
         """Let each side in where the other, and nobody else, is let out."""
         groups = {"server": self._args.server_group_id, "scheduler": scheduler, "workers": workers}
-        worker_port, nanny_port = user_data.WORKER_PORTS
+        worker_port, nanny_port = WORKER_PORTS
+        how = "in the clear" if self._args.settings.insecure else "with TLS"
         for source, target, port, to_port in (
-            ("server", "scheduler", user_data.SCHEDULER_PORT, user_data.SCHEDULER_PORT),
-            ("workers", "scheduler", user_data.SCHEDULER_PORT, user_data.SCHEDULER_PORT),
+            ("server", "scheduler", SCHEDULER_PORT, SCHEDULER_PORT),
+            ("workers", "scheduler", SCHEDULER_PORT, SCHEDULER_PORT),
             ("scheduler", "workers", worker_port, nanny_port),
             ("workers", "workers", worker_port, worker_port),
         ):
@@ -125,7 +113,7 @@ class Cluster(Component):
                 port=port,
                 to_port=to_port,
                 to_group=groups[target],
-                description=f"Dask with TLS, to the {target}",
+                description=f"Dask {how}, to the {target}",
             )
             rules.let_in(
                 self,
@@ -134,15 +122,62 @@ class Cluster(Component):
                 port=port,
                 to_port=to_port,
                 from_group=groups[source],
-                description=f"Dask with TLS, from the {source}",
+                description=f"Dask {how}, from the {source}",
             )
 
-    def _scheduler(self, group: pulumi.Output[str]) -> aws.ec2.Instance:
+    def _scheduler_template(self) -> aws.ec2.LaunchTemplate:
         purpose, wanted = "dask-scheduler", self._args.settings
         text = user_data.dask_scheduler(
-            user=self._args.user, lifetime_s=wanted.max_lifetime_s, prefix=self._args.environment_prefix
+            user=self._args.user,
+            lifetime_s=wanted.max_lifetime_s,
+            prefix=self._args.environment_prefix,
+            insecure=wanted.insecure,
         )
-        template = self._template(purpose, group, user_data.encoded(text), wanted.scheduler_type)
+        return self._template(purpose, self._scheduler_group, user_data.encoded(text), wanted.scheduler_type)
+
+    def _template(
+        self, purpose: str, group: pulumi.Output[str], text: pulumi.Input[str], instance_type: str | None = None
+    ) -> aws.ec2.LaunchTemplate:
+        return machines.launch_template(
+            self,
+            purpose,
+            machines.TemplateArgs(
+                description=f"{purpose} of the event {self._args.labels.event}",
+                volume_gib=self._args.volume_gib,
+                key_name=self._args.key_name,
+                security_group_ids=[self.group_id, group],
+                user_data=text,
+                image_id=self._args.image_id,
+                instance_type=instance_type,
+                lifetime_s=self._args.settings.max_lifetime_s,
+            ),
+        )
+
+
+class Cluster(_Walled):
+    """Machines that wait for certificates, which are pushed over SSH: none is in their user data."""
+
+    scheduler_id: pulumi.Output[str]
+    scheduler_address: pulumi.Output[str]
+    worker_fleet_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("DaskCluster", name, args, opts)
+        scheduler = self._scheduler()
+        self.scheduler_id = scheduler.id
+        self.scheduler_address = scheduler.private_ip
+        self.worker_fleet_id = self._worker_fleet(self._worker_group)
+        self.register_outputs(
+            {
+                "schedulerId": self.scheduler_id,
+                "schedulerAddress": self.scheduler_address,
+                "workerFleetId": self.worker_fleet_id,
+                "groupId": self.group_id,
+            }
+        )
+
+    def _scheduler(self) -> aws.ec2.Instance:
+        purpose, template = "dask-scheduler", self._scheduler_template()
         return aws.ec2.Instance(
             self.called(purpose),
             launch_template=aws.ec2.InstanceLaunchTemplateArgs(
@@ -150,7 +185,7 @@ class Cluster(Component):
             ),
             subnet_id=self._args.subnet_ids[0],
             # all that the template gives it, for the provider takes away what is not written here
-            tags=self.tags(purpose) | machines.lifetime_tag(wanted.max_lifetime_s),
+            tags=self.tags(purpose) | machines.lifetime_tag(self._args.settings.max_lifetime_s),
             opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["launchTemplate.version"]),
         )
 
@@ -181,23 +216,30 @@ class Cluster(Component):
                 prefix=self._args.environment_prefix,
                 scheduler=scheduler,
                 n_threads=self._args.n_threads,
+                insecure=self._args.settings.insecure,
             )
         )
 
-    def _template(
-        self, purpose: str, group: pulumi.Output[str], text: pulumi.Input[str], instance_type: str | None = None
-    ) -> aws.ec2.LaunchTemplate:
-        return machines.launch_template(
-            self,
-            purpose,
-            machines.TemplateArgs(
-                description=f"{purpose} of the event {self._args.labels.event}",
-                volume_gib=self._args.volume_gib,
-                key_name=self._args.key_name,
-                security_group_ids=[self.group_id, group],
-                user_data=text,
-                image_id=self._args.image_id,
-                instance_type=instance_type,
-                lifetime_s=self._args.settings.max_lifetime_s,
-            ),
+
+class ClusterTemplates(_Walled):
+    """How scheduler and workers of a cluster are launched that lives as long as a loop: the dispatcher launches them.
+
+    The scheduler's address is known then, so a worker's user data is the dispatcher's. What anybody else launches as a
+    worker makes its own host key and ends at the same age.
+    """
+
+    scheduler_template_id: pulumi.Output[str]
+    worker_template_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("DaskClusterTemplates", name, args, opts)
+        ending = render_user_data(lifetime_s=args.settings.max_lifetime_s, user=args.user)
+        self.scheduler_template_id = self._scheduler_template().id
+        self.worker_template_id = self._template("dask-worker", self._worker_group, user_data.encoded(ending)).id
+        self.register_outputs(
+            {
+                "schedulerTemplateId": self.scheduler_template_id,
+                "workerTemplateId": self.worker_template_id,
+                "groupId": self.group_id,
+            }
         )

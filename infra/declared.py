@@ -49,6 +49,7 @@ _BUCKET = "infra.storage.bucket, or a kit or a document too long to be given inl
 _SPOT = "spot machines: worker.use_spot_instance, infra.fleet, infra.dask"
 _LEGACY = "infra.fleet.kind: spot-fleet-request"
 _DASK = "infra.dask"
+_DASK_STANDS = "infra.dask, unless worker.cluster is ec2"
 _EFS = "infra.storage.efs"
 
 ROWS = (
@@ -279,10 +280,10 @@ ROWS = (
     Row("interruptions", "interruptions", "aws:cloudwatch/eventTarget:EventTarget", "go to the queue", _SPOT),
     Row("interruptions", "interruptions", "aws:sqs/queue:Queue", "encrypted, forgets soon", _SPOT),
     Row("interruptions", "interruptions", "aws:sqs/queuePolicy:QueuePolicy", "that rule alone may send", _SPOT),
-    Row("dask", "dask-scheduler", _INSTANCE, "the scheduler, on demand", _DASK),
+    Row("dask", "dask-scheduler", _INSTANCE, "the scheduler, on demand", _DASK_STANDS),
     Row("dask", "dask-scheduler", _TEMPLATE, "its machine: as a host's, with the unit that starts it", _DASK),
     Row("dask", "dask-worker", _TEMPLATE, "a worker's machine", _DASK),
-    Row("dask", "dask-workers", _FLEET, "the workers: as `infra.fleet`", _DASK),
+    Row("dask", "dask-workers", _FLEET, "the workers: as `infra.fleet`", _DASK_STANDS),
     Row("dask", "dask", _GROUP, "SSH to all its machines", _DASK),
     Row("dask", "dask-scheduler", _GROUP, "the scheduler's", _DASK),
     Row("dask", "dask-workers", _GROUP, "the workers'", _DASK),

@@ -7,13 +7,13 @@ from typing import Any
 
 import pulumi
 
-from contracts.event import EventConfig
+from contracts.event import ClusterKind, EventConfig
 from contracts.host_boot import MARGIN_S
 from contracts.infra import DaskCluster, Fleet
 from infra import fleet_settings, ground, image_sources, keys, naming
 from infra.bucket import Bucket, BucketArgs
 from infra.build_profile import BuildProfile, BuildProfileArgs
-from infra.dask import Cluster, ClusterArgs
+from infra.dask import Cluster, ClusterArgs, ClusterTemplates
 from infra.fleet import StandingHosts, StandingHostsArgs
 from infra.ground import Ground, Outputs
 from infra.hosts import Hosts, HostsArgs
@@ -167,21 +167,14 @@ def _what_stands(laid: Ground) -> Outputs:
     wanted = [name for name in ("fleet", "dask") if getattr(infra, name) is not None]
     asking = pulumi.InvokeOptions(provider=laid.here.provider)
     image_id = newest_image(laid.event, laid.labels, asking) if wanted else None
-    clients = {"server": laid.access.server_group_id}
+    clients: dict[str, pulumi.Input[str]] = {"server": laid.access.server_group_id}
     outputs: Outputs = {"waits_for_image": wanted if image_id is None else []}
     if infra.fleet is not None and image_id is not None:
         outputs |= _fleet(laid, infra.fleet, image_id)
     if infra.dask is not None and image_id is not None:
         cluster = _cluster(laid, infra.dask, image_id)
-        clients["dask"] = cluster.group_id
-        outputs |= {
-            "dask_scheduler_id": cluster.scheduler_id,
-            "dask_scheduler_address": cluster.scheduler_address,
-            "dask_worker_fleet_id": cluster.worker_fleet_id,
-            "dask_min": infra.dask.min,
-            "dask_max": infra.dask.max,
-            "dask_group_id": cluster.group_id,
-        }
+        clients["dask"] = cluster["dask_group_id"]
+        outputs |= cluster | {"dask_min": infra.dask.min, "dask_max": infra.dask.max}
     return outputs | (_shared_files(laid, clients) if infra.storage.efs else {})
 
 
@@ -207,33 +200,44 @@ def _fleet(laid: Ground, fleet: Fleet, image_id: str) -> Outputs:
     return {"fleet_id": hosts.fleet_id, "fleet_min": fleet.min, "fleet_max": fleet.max}
 
 
-def _cluster(laid: Ground, dask: DaskCluster, image_id: str) -> Cluster:
+def _cluster(laid: Ground, dask: DaskCluster, image_id: str) -> Outputs:
+    """Declare the cluster, or where it is a loop's what the loop launches it from."""
     event, access = laid.event, laid.access
-    return Cluster(
-        laid.called("dask"),
-        ClusterArgs(
-            settings=dask,
-            host_types=event.host_types,
-            image_id=image_id,
-            volume_gib=_volume_gib(event),
-            user=event.worker.ami_user_name,
-            n_threads=event.dispatcher.n_threads,
-            environment_prefix=event.infra.image.prefix,
-            vpc_id=laid.network.vpc_id,
-            subnet_ids=laid.network.subnet_ids,
-            server_group_id=access.server_group_id,
-            way_in_group_id=access.way_in_group_id,
-            allowed_cidrs=event.infra.allowed_cidrs,
-            key_name=access.key_name,
-            region=event.region,
-            permissions_boundary=event.infra.permissions_boundary,
-            labels=laid.labels,
-        ),
-        laid.here,
+    args = ClusterArgs(
+        settings=dask,
+        host_types=event.host_types,
+        image_id=image_id,
+        volume_gib=_volume_gib(event),
+        user=event.worker.ami_user_name,
+        n_threads=event.dispatcher.n_threads,
+        environment_prefix=event.infra.image.prefix,
+        vpc_id=laid.network.vpc_id,
+        subnet_ids=laid.network.subnet_ids,
+        server_group_id=access.server_group_id,
+        way_in_group_id=access.way_in_group_id,
+        allowed_cidrs=event.infra.allowed_cidrs,
+        key_name=access.key_name,
+        region=event.region,
+        permissions_boundary=event.infra.permissions_boundary,
+        labels=laid.labels,
     )
+    if event.worker.cluster is ClusterKind.EC2:
+        templates = ClusterTemplates(laid.called("dask"), args, laid.here)
+        return {
+            "dask_scheduler_template_id": templates.scheduler_template_id,
+            "dask_worker_template_id": templates.worker_template_id,
+            "dask_group_id": templates.group_id,
+        }
+    cluster = Cluster(laid.called("dask"), args, laid.here)
+    return {
+        "dask_scheduler_id": cluster.scheduler_id,
+        "dask_scheduler_address": cluster.scheduler_address,
+        "dask_worker_fleet_id": cluster.worker_fleet_id,
+        "dask_group_id": cluster.group_id,
+    }
 
 
-def _shared_files(laid: Ground, clients: dict[str, pulumi.Output[str]]) -> Outputs:
+def _shared_files(laid: Ground, clients: dict[str, pulumi.Input[str]]) -> Outputs:
     """The hosts of single runs are no clients: strangers' code must not find what another left."""
     files = SharedFiles(
         laid.called("shared-files"),

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import asyncssh
 
+from contracts.dask_machines import SCHEDULER_PORT
 from contracts.errors import AskedWrongly, CommandFailed, HostGone, RampartError, UnknownName
 from localcloud import addresses, host_keys, metadata, small_http, ssh_config, ssh_server, user_data
 from localcloud.addresses import Place
@@ -33,6 +34,7 @@ class Room(Protocol):
         *,
         image_id: str | None,
         login_user: str,
+        address: str,
         on_shutdown: Callable[[], None] | None = None,
         on_reboot: Callable[[], None] | None = None,
         on_reload: Callable[[], None] | None = None,
@@ -86,17 +88,22 @@ class Hosts:
         boot = user_data.parse(encoded_user_data)
         keys = (*((public_key,) if public_key else ()), *boot.authorized_keys)
         identity, warnings = ssh_server.identity(boot.host_key_private, keys)
-        machine = self._room.create(
-            instance_id,
-            image_id=image_id,
-            login_user=login_user,
-            on_shutdown=lambda: self._shut_down_inside(instance_id),
-            on_reboot=lambda: self._reboot_inside(instance_id),
-            on_reload=lambda: self._reload_inside(instance_id),
-        )
+        place, door = addresses.listen()
+        try:
+            machine = self._room.create(
+                instance_id,
+                image_id=image_id,
+                login_user=login_user,
+                address=place.address,
+                on_shutdown=lambda: self._shut_down_inside(instance_id),
+                on_reboot=lambda: self._reboot_inside(instance_id),
+                on_reload=lambda: self._reload_inside(instance_id),
+            )
+        except BaseException:
+            door.close()
+            raise
         try:
             identity = _settled(machine, boot, identity)
-            place, door = addresses.listen()
             host = Host(describe, machine, place, identity, boot, console=_boot_lines(instance_id, boot, warnings))
             self._open(host, door)
         except BaseException:
@@ -202,13 +209,15 @@ class Hosts:
         self._room.forget_image(image_id)
 
     def _neighbour(self, address: str, port: int) -> tuple[str, int] | None:
-        """Where the SSH door of a running machine is; None for all else that answers on this one."""
+        """Where the SSH door or Dask scheduler of a running machine is; None for all else that answers on this one."""
         with self._lock:
             places = [host.place for host in self._hosts.values() if host.server is not None]
         for place in places:
             door = (place.connect_to, place.port)
             if (address, port) in ((place.address, addresses.SSH_PORT), door):
                 return door
+            if (address, port) == (place.address, SCHEDULER_PORT):
+                return place.connect_to, port
         return None
 
     def _host(self, instance_id: str) -> Host:

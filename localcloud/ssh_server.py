@@ -57,8 +57,8 @@ def identity(host_key_private: str | None, authorized_keys: tuple[str, ...]) -> 
 class SSHServer:
     """The SSH server of one machine; every method runs in the loop's thread.
 
-    `neighbour` says where an address and port of the cloud's network really are; None for what is no machine's SSH
-    door, to which nobody is carried on.
+    `neighbour` says where an address and port of the cloud's network really are; None for what is neither
+    a machine's SSH door nor its Dask scheduler, to which nobody is carried on.
     """
 
     def __init__(

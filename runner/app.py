@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from clients.keepalive import KEEPALIVE, Keepalive
 from contracts.errors import AskedWrongly, HostKeyRefused, HostUnreachable, ToolMissing
-from contracts.event import ClusterKind, EventConfig, HungerPolicy
+from contracts.event import EventConfig, HungerPolicy
 from contracts.event_secrets import secrets_of
 from contracts.host_boot import HostKey
 from contracts.image import ImageReference
@@ -24,8 +25,7 @@ from contracts.stack import StackOutputs
 from contracts.work import HostAddress, Provisioned
 from runner import process_name
 from runner.carrying.patience import PATIENCE, Patience
-from runner.dask.cluster import Cluster
-from runner.dask.pool import DASK_TEMPO, DaskHosts, DaskTempo
+from runner.dask.pool import DASK_TEMPO, DaskTempo
 from runner.dispatcher import LEASE_RENEWAL_S, Dispatcher, MakeRun, Pace
 from runner.hosts import TEMPO, CurrentImage, Ec2Hosts, Tempo, WayIn
 from runner.interruption import Interruption
@@ -47,6 +47,9 @@ from runner.store import (
 )
 from runner.workers.own import OwnWorkers, own_workers
 from runner.workers.standing import Standing, StandingHost, running_instance
+
+if TYPE_CHECKING:  # most events have no cluster
+    from runner.dask.making import Ways
 
 _log = logging.getLogger(__name__)
 SSH_CONFIG_VARIABLE = "RAMPART_SSH_CONFIG"
@@ -145,7 +148,7 @@ def make_sweep(
     observe: Observer = lambda _: None,
 ) -> Sweep | None:
     """Make what ends instances of the event's stack that outlived their time; None where nothing is launched."""
-    if event.worker.worker_type != "aws":
+    if not event.is_on_ec2:
         return None
     from clients.aws.ec2 import Ec2
     from clients.aws.session import session_for
@@ -195,7 +198,9 @@ def make_hosts(
             keepalive=keepalive,
         ),
         "conda": lambda: _this_machine(event),
-        "dask": lambda: _dask_hosts(event, interruption, dask_tempo),
+        "dask": lambda: _dask_hosts(
+            event, outputs, gateway_key, interruption=interruption, keepalive=keepalive, tempo=dask_tempo
+        ),
     }
     make = makers.get(event.worker.worker_type)
     if make is not None:
@@ -311,32 +316,30 @@ def _this_machine(event: EventConfig) -> Hosts:
     return ThisMachine(event, open_transport=LocalTransport)
 
 
-def _dask_hosts(event: EventConfig, interruption: Interruption, tempo: DaskTempo) -> Hosts:
-    from clients.dask.door import Door
-    from runner.dask.layout import layout_of
+def _dask_hosts(
+    event: EventConfig,
+    outputs: StackOutputs | None,
+    gateway_key: str,
+    *,
+    interruption: Interruption,
+    keepalive: Keepalive,
+    tempo: DaskTempo,
+) -> Hosts:
+    from runner.dask.making import dask_hosts
 
-    return DaskHosts(
-        _cluster(event),
-        open_door=Door,
-        layout=layout_of(event),
-        user=event.worker.ami_user_name,
-        interruption=interruption,
-        tempo=tempo,
+    ways = dask_ways(event, gateway_key, keepalive)
+    return dask_hosts(event, outputs, ways, interruption=interruption, tempo=tempo, now=now)
+
+
+def dask_ways(event: EventConfig, gateway_key: str = "", keepalive: Keepalive = KEEPALIVE) -> Ways:
+    """How the machines of the event's Dask cluster are reached."""
+    from clients.ssh_forward import open_forward
+    from runner.dask.making import Ways
+
+    forward = partial(
+        open_forward, ssh_config=_ssh_config(), keepalive=keepalive, environment=_tunnel_environment(event)
     )
-
-
-def _cluster(event: EventConfig) -> Cluster:
-    """Where the event's Dask workers come from. Raises AskedWrongly."""
-    from runner.dask.clusters.somebodys import SomebodysCluster
-
-    worker = event.worker
-    if worker.dask_scheduler is not None:
-        return SomebodysCluster(worker.dask_scheduler, worker.dask_tls_dir or event.state_dir / "dask-tls")
-    if worker.cluster is ClusterKind.LOCAL:
-        from runner.dask.clusters.local_cluster import local_processes
-
-        return local_processes(event, now=now)
-    raise AskedWrongly("no cluster")
+    return Ways(dialler(event, keepalive), forward, gateway_key)
 
 
 def _ec2_hosts(

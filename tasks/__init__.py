@@ -4,6 +4,7 @@ from invoke.collection import Collection
 
 from tasks import (
     canary,
+    dask,
     databases,
     doctor,
     environments,
@@ -33,6 +34,7 @@ for _module in (
     linting,
     environments,
     canary,
+    dask,
     runs,
     organising,
     databases,

@@ -35,7 +35,7 @@ def check(name: str | None, *, config: str | None, local: bool) -> list[Finding]
     if is_here(event.worker):
         findings += _guarded("environment", lambda: _environment(event))
         findings += _guarded("containment", lambda: _containment(event))
-    if event.worker.worker_type == "aws":
+    if event.is_on_ec2:
         findings += _aws(event)
     return findings
 

@@ -48,7 +48,7 @@ def update(event: EventConfig, file: str | None, *, newest: bool) -> None:
 
 
 def _file_of(event: EventConfig, name: str | None) -> EnvironmentFile:
-    if event.worker.worker_type == "aws":
+    if event.is_on_ec2:
         hint = f"its image is made from the kit's files: invoke build-ami --event {event.name}"
         raise AskedWrongly(f"event {event.name} runs on EC2, not in an environment here", hint=hint)
     return read_file(find_file(event.ramp.kit_dir, name))

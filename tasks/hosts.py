@@ -27,7 +27,7 @@ def machines(event: EventConfig) -> list[Machine]:
     from clients.aws.ec2 import Ec2
     from clients.aws.session import session_for
 
-    if event.worker.worker_type != "aws" and not (event.worker.worker_type == "dask" and event.infra.dask is not None):
+    if not event.is_on_ec2:
         return []
     found = Ec2(session_for(event)).instances({"rampart:event": event.name})
     return [Machine(instance, _role(event, instance)) for instance in found if not instance.has_ended]

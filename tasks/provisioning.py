@@ -62,8 +62,21 @@ def preview(event: str | None = None, config: str | None = None, local: bool = F
         console.next_step(f"invoke up --event {opened.name}")
 
 
-@command(help=EVENT_HELP | LOCAL_HELP | {"skip-preflight": "deploy also where the preflight finds errors"})
-def up(event: str | None = None, config: str | None = None, local: bool = False, skip_preflight: bool = False) -> None:
+@command(
+    help=EVENT_HELP
+    | LOCAL_HELP
+    | {
+        "skip-preflight": "deploy also where the preflight finds errors",
+        "rotate-certificates": "replace the Dask cluster's authority and all it has certified, due or not",
+    }
+)
+def up(
+    event: str | None = None,
+    config: str | None = None,
+    local: bool = False,
+    skip_preflight: bool = False,
+    rotate_certificates: bool = False,
+) -> None:
     """Deploy the event's stack; the preflight comes first. Twice changes nothing.
 
     Example: invoke up --event iris --local
@@ -72,7 +85,13 @@ def up(event: str | None = None, config: str | None = None, local: bool = False,
     from tasks.events import open_event
 
     opened = open_event(event, config=config, local=local)
-    outputs = stack.up(opened, local=local, skip_preflight=skip_preflight, config=config)
+    outputs = stack.up(
+        opened,
+        local=local,
+        skip_preflight=skip_preflight,
+        config=config,
+        rotate_certificates=rotate_certificates,
+    )
     console.result(f"stack {opened.name} is up in {opened.region}")
     if outputs.waits_for_image:
         waiting = " and ".join(outputs.waits_for_image)

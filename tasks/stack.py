@@ -16,7 +16,7 @@ from contracts.errors import ToolMissing, UnknownName
 from contracts.event import EventConfig
 from contracts.stack import StackOutputs
 from runner import whole_files
-from tasks import console, stack_secrets
+from tasks import console, dask_certificates, stack_secrets
 from tasks.planned import Planned
 
 if TYPE_CHECKING:
@@ -37,8 +37,18 @@ def preview(event: EventConfig, *, local: bool, config: str | None = None) -> li
     return engine.listener.changes
 
 
-def up(event: EventConfig, *, local: bool, skip_preflight: bool = False, config: str | None = None) -> StackOutputs:
-    """Deploy the event's stack; keeps its outputs for the runner. Makes the event's SSH key where it has none."""
+def up(
+    event: EventConfig,
+    *,
+    local: bool,
+    skip_preflight: bool = False,
+    config: str | None = None,
+    rotate_certificates: bool = False,
+) -> StackOutputs:
+    """Deploy the event's stack; keeps its outputs for the runner. Makes the event's SSH key where it has none.
+
+    The certificates of a Dask cluster are made, and replaced when they are due or with `rotate_certificates`.
+    """
     if not local:
         _require_pulumi()
     _ensure_key(event)
@@ -54,6 +64,7 @@ def up(event: EventConfig, *, local: bool, skip_preflight: bool = False, config:
         from tasks import gateway
 
         gateway.ensure_known(event, outputs)
+    dask_certificates.settle(event, outputs, rotate=rotate_certificates)
     return outputs
 
 
@@ -85,6 +96,7 @@ def destroy(event: EventConfig, *, local: bool, config: str | None = None) -> No
                 console.say(unknown.message)
     _sweep(event)
     outputs_path(event).unlink(missing_ok=True)
+    dask_certificates.forget(event)
 
 
 def outputs_of(event: EventConfig) -> StackOutputs | None:

@@ -35,8 +35,25 @@ def print_status(event: EventConfig, *, as_json: bool) -> None:
         console.result(f"{event.name} is paused since {console.moment(report.pause.since)}: {report.pause.reason}")
     columns = ("id", "submission", "state", "for", "what")
     console.table(f"submissions of {event.name}", columns, [_cells(one, at) for one in found])
+    if event.worker.worker_type == "dask":
+        _print_cluster(event)
     if report.pause is not None:
         console.next_step(f"mend the cause, then: invoke resume --event {event.name}")
+
+
+def _print_cluster(event: EventConfig) -> None:
+    """Tell of the cluster what the loop on this machine knows; to ask for more is a command of its own."""
+    from contracts.errors import HostUnreachable
+    from tasks import dask_operations
+
+    try:
+        found = dask_operations.workers_of_loop(event)
+    except HostUnreachable as error:
+        console.result(f"Dask cluster: {error.message}")
+        return
+    if found is not None:
+        console.result(f"Dask cluster: {dask_operations.told(found)}")
+    console.next_step(f"invoke dask-cluster --event {event.name}")
 
 
 def standings(report: EventReport, *, n_workers: int, at: datetime) -> list[Standing]:

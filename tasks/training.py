@@ -163,7 +163,7 @@ def _dispatcher(
         interruption=interruption,
         observe=observe,
         launches=store,
-        gateway_key=gateway.ensure_known(event, outputs) if event.worker.worker_type == "aws" else "",
+        gateway_key=gateway.ensure_known(event, outputs) if event.is_on_ec2 else "",
     )
     try:
         yield make_dispatcher(

@@ -35,6 +35,7 @@ REFUSED = 4
 """Exit code: it cannot be dialled."""
 
 _DIAL_S = 20.0
+_REACHES = "RAMPART_REACHES"  # where walls let the scheduler be reached
 
 
 async def serve(first: Frame, asked: asyncio.Queue[Frame | None], tell: Callable[[Frame], None]) -> int:
@@ -67,9 +68,9 @@ async def _connected(asked: dict[str, Any]) -> Any:
             tls_ca_file=asked["authority"], tls_client_cert=asked["certificate"], tls_client_key=asked["key"],
             require_encryption=True,
         )  # fmt: skip
-    dialling = make_client(
-        asked["address"], security=security, asynchronous=True, set_as_default=False, timeout=_DIAL_S
-    )
+    options = {"security": security, "asynchronous": True, "set_as_default": False, "timeout": _DIAL_S}
+    scheme, _, place = asked["address"].partition("://")
+    dialling = make_client(f"{scheme}://{os.environ.get(_REACHES, place)}", **options)
     return await asyncio.wait_for(dialling, 2 * _DIAL_S)
 
 

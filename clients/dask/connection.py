@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -25,13 +26,20 @@ _DIAL_S = 60.0
 _FORWARDED = ("PATH", "LANG")
 _MOST_WORDS = 300
 
-Walled = Callable[[Sequence[str]], Sequence[str]]
+Walled = Callable[[Sequence[str], tuple[str, int]], Sequence[str]]
+"""Gives a command line with walls around it, which reaches one host and port alone."""
+_ADDRESS = re.compile(r"(\w+)://\[?([^\s/\]]+)\]?:(\d+)")
+
+
+def unwalled(argv: Sequence[str], reaches: tuple[str, int]) -> Sequence[str]:  # noqa: ARG001 - it reaches everything
+    """Give the command line as it is."""
+    return argv
 
 
 class Connection:
     """One client process, for any number of threads. It lives until `close`, or until the scheduler is silent."""
 
-    def __init__(self, scheduler: Scheduler, *, walled: Walled = tuple) -> None:
+    def __init__(self, scheduler: Scheduler, *, walled: Walled = unwalled) -> None:
         """Start the process and connect; `walled` gives its command line with walls around it.
 
         Raises HostUnreachable where the scheduler does not answer or refuses us.
@@ -42,9 +50,9 @@ class Connection:
         self._waiting: dict[int, Future[Frame]] = {}
         self._why_closed = ""
         self._process = subprocess.Popen(
-            list(walled([sys.executable, "-I", "-B", str(_PROGRAM)])),
+            list(walled([sys.executable, "-I", "-B", str(_PROGRAM)], _reached(scheduler.address))),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-            env={name: os.environ[name] for name in _FORWARDED if name in os.environ} | {"HOME": "/tmp"},  # noqa: S108
+            env={name: os.environ[name] for name in _FORWARDED if name in os.environ} | {"HOME": "/tmp"},  # noqa: S108 - nothing is kept there
             start_new_session=True,
         )  # fmt: skip
         self._input, self._output = _pipe(self._process.stdin), _pipe(self._process.stdout)
@@ -155,6 +163,13 @@ class Connection:
 
     def _lost(self) -> HostUnreachable:
         return HostUnreachable(f"the Dask scheduler {self._address}: {self._why_closed or 'its client has ended'}")
+
+
+def _reached(address: str) -> tuple[str, int]:
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise HostUnreachable(f"{address} is not the address of a Dask scheduler", hint="like tls://10.0.0.5:8786")
+    return found[2], int(found[3])
 
 
 def _shown(scheduler: Scheduler) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ import re
 from concurrent.futures import Future
 from typing import Any
 
-from clients.dask.connection import Connection, Walled
+from clients.dask.connection import Connection, Walled, unwalled
 from clients.dask.transport import DaskTransport
 from contracts.dask import DaskWorker, Scheduler
 from contracts.errors import HostUnreachable
@@ -17,7 +17,7 @@ _MACHINE = re.compile(r"[0-9a-f]{32}")
 class Door:
     """The cluster behind one scheduler. Every verb may raise HostUnreachable; then open another one."""
 
-    def __init__(self, scheduler: Scheduler, *, walled: Walled = tuple) -> None:
+    def __init__(self, scheduler: Scheduler, *, walled: Walled = unwalled) -> None:
         """Connect; `walled` gives the command line of Dask's client with walls around it. Raises HostUnreachable."""
         self._connection = Connection(scheduler, walled=walled)
 
@@ -66,9 +66,9 @@ class Door:
         except (KeyError, TypeError) as error:
             raise HostUnreachable("the Dask cluster says what is no answer") from error
 
-    def transport(self, machine: str) -> DaskTransport:
-        """Use a machine as a host."""
-        return DaskTransport(self._connection, machine)
+    def transport(self, machine: str, key: str = "") -> DaskTransport:
+        """Use a machine as a host, through the worker whose place the run `key` has where that is there."""
+        return DaskTransport(self._connection, machine, key)
 
     def close(self) -> None:
         """End the connection; places that are held stay held."""

@@ -53,7 +53,7 @@ class Session:
                 return Frame(await self._workers())
             case "begin":
                 argv = [str(word) for word in asked["argv"]]
-                address = await self._address(str(asked["machine"]))
+                address = await self._address(str(asked["machine"]), str(asked.get("key")))
                 first = (argv, frame.payload, bool(asked["ends"]), float(asked["wait_s"]))
                 return _output(await self._on(address, self._module.begin, str(asked["command"]), *first), address)
             case "write":
@@ -221,10 +221,12 @@ class Session:
         if isinstance(event, dict) and all(isinstance(event.get(name), str) for name in ("key", "machine", "address")):
             self._places[event["key"]] = {name: event[name] for name in ("machine", "address")}
 
-    async def _address(self, machine: str) -> str:
+    async def _address(self, machine: str, key: str) -> str:
+        """A worker of the machine: the one whose place the run has is not ended before the run is."""
+        place = self._places.get(key, {}).get("address", "")
         for again in (False, True):
-            for address, name in self._machines.items():
-                if name == machine:
+            for address in (place, *self._machines):
+                if self._machines.get(address) == machine:
                     return address
             if not again:
                 await self._look()

@@ -27,9 +27,10 @@ _OURS = uuid.uuid4().hex
 class DaskTransport(Verbs):
     """Commands run as children of a worker of the machine, with a clean environment, as a login over SSH gives."""
 
-    def __init__(self, connection: Connection, machine: str) -> None:
+    def __init__(self, connection: Connection, machine: str, key: str = "") -> None:
         self._connection = connection
         self._machine = machine
+        self._key = key
         self._closed = False
         self._running: set[_Command] = set()
 
@@ -43,7 +44,7 @@ class DaskTransport(Verbs):
     def _started(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> Iterator[_Command]:
         if self._closed:
             raise HostUnreachable(f"the connection to {self._machine} was closed", hint="connect again")
-        command = _Command(self._connection, self._machine, argv, timeout_s)
+        command = _Command(self._connection, self._machine, self._key, argv, timeout_s)
         self._running.add(command)
         try:
             command.begin(chunks)
@@ -56,9 +57,12 @@ class DaskTransport(Verbs):
 class _Command:
     """One command: its input fed, its output asked for piece by piece, so that it never waits here in heaps."""
 
-    def __init__(self, connection: Connection, machine: str, argv: Sequence[str], timeout_s: float | None) -> None:
+    def __init__(
+        self, connection: Connection, machine: str, key: str, argv: Sequence[str], timeout_s: float | None
+    ) -> None:
         self._connection = connection
         self._machine = machine
+        self._key = key
         self._argv = argv
         self._timeout_s = timeout_s
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -75,7 +79,7 @@ class _Command:
         pieces = _pieces(chunks)
         first = next(pieces, b"")
         second = next(pieces, None)
-        beginning = {"machine": self._machine, "argv": list(self._argv)}
+        beginning = {"machine": self._machine, "key": self._key, "argv": list(self._argv)}
         if second is None:
             self._first = self._asking("begin", first, **beginning, ends=True, wait_s=self._patience())
             return

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from contracts.event import EventConfig
+from contracts.event import ClusterKind, EventConfig
 from contracts.infra import Access
 from infra import image_sources, naming, policies
 from infra.permissions import documents, features
@@ -171,6 +171,9 @@ def _deploy(event: EventConfig) -> Iterator[Rule]:
         linked.append(ServiceRole("AWSServiceRoleForEc2InstanceConnect", "ec2-instance-connect.amazonaws.com"))
     if infra.access is Access.GATEWAY:
         yield _CONSOLE
+    if infra.dask is not None and not infra.dask.insecure:
+        # `up` pushes certificates to the machines that are there
+        yield from (_CONSOLE, *_way_in(event))
     yield from _key(event)
     if infra.image.kms_key is not None:
         yield elsewhere(Kind.KEY_THERE, "kms", (infra.image.kms_key,), "DescribeKey")
@@ -211,7 +214,7 @@ def _build(event: EventConfig) -> Iterator[Rule]:
 def _run(event: EventConfig) -> Iterator[Rule]:
     infra = event.infra
     yield from _REAP
-    if event.worker.worker_type == "aws":
+    if event.worker.worker_type == "aws" or event.worker.cluster is ClusterKind.EC2:
         yield from (*_LAUNCH, *_LOOK_AT_IMAGES, *_tagging(_LAUNCH, again=False))
         yield _linked([role for role in roles.needed(event) if role is not roles.IMAGE_BUILDER])
         yield from (*_guard(event), *_key(event))

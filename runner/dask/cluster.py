@@ -60,8 +60,8 @@ class Door(Protocol):
         """Every worker that the scheduler knows now."""
         ...
 
-    def transport(self, machine: str) -> Transport:
-        """Use a machine as a host."""
+    def transport(self, machine: str, key: str = "") -> Transport:
+        """Use a machine as a host, through the worker whose place the run `key` has where that is there."""
         ...
 
     def close(self) -> None:

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.dask import Scheduler
-from contracts.errors import HostUnreachable, RampartError
+from contracts.errors import CommandFailed, HostKeyRefused, HostUnreachable, RampartError
 from contracts.work import Claimed, HostAddress, HostLayout, Provisioned, Work
+from runner.commands import job_name
+from runner.dask.announcing import Announcement
 from runner.dask.cluster import Cluster, Door
 from runner.interruption import Interrupted, Interruption, Wish
 from runner.ports import Transport
@@ -27,11 +29,13 @@ class DaskTempo:
     """How patient the pool is, in seconds.
 
     `gone`: so long none of a machine's workers may be seen before it counts as lost; a worker that is started anew
-    takes a few. `dial`: between two tries to reach a scheduler that does not answer.
+    takes a few. `dial`: between two tries to reach a scheduler that does not answer. `another`: so long a place that
+    looked free may take to be given to a run that has one already.
     """
 
     gone: float = 30.0
     dial: float = 2.0
+    another: float = 5.0
 
 
 DASK_TEMPO = DaskTempo()
@@ -50,23 +54,34 @@ class DaskHosts:
         *,
         open_door: Callable[[Scheduler], Door],
         layout: Callable[[Transport], HostLayout],
+        announcement: Announcement,
         user: str,
+        places_per_run: int = 1,
         interruption: Interruption,
         tempo: DaskTempo = DASK_TEMPO,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`layout` finds where the challenge lies on a worker's machine; `user` is whom jobs are launched by there."""
+        """`layout` finds where the challenge lies on a worker's machine; `user` is whom jobs are launched by there.
+
+        A run may use `places_per_run`, so many are wanted of the cluster for each.
+        """
         self._cluster = cluster
         self._open_door = open_door
         self._layout = layout
+        self._announcement = announcement
         self._user = user
+        self._places_per_run = places_per_run
         self._interruption = interruption
         self._tempo = tempo
         self._clock = clock
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
         self._door: Door | None = None
         self._runs: set[str] = set()
         self._missing_since: dict[str, float] = {}
+        self._left: dict[
+            str, list[Provisioned]
+        ] = {}  # what may go on on machines that were lost, should they come back
 
     def acquire(self, claimed: Claimed, interruption: Interruption | None = None) -> Provisioned:
         """Wait for a free worker and take its place; where that is broken off the place is given back.
@@ -74,8 +89,8 @@ class DaskHosts:
         A place that an earlier dispatcher took for this very run is used. A scheduler that does not answer is waited
         for.
         """
-        stop, key = interruption or self._interruption, hold_key(claimed.work)
-        self._scale(key)
+        stop, key = interruption or self._interruption, job_name(claimed.work)
+        self._scale(claimed.work)
         said = ""
         try:
             while True:
@@ -83,6 +98,8 @@ class DaskHosts:
                     provisioned = self._held(claimed, key, stop)
                     self._tell_cluster()
                     return provisioned
+                except HostKeyRefused:
+                    raise
                 except HostUnreachable as error:
                     if stop.asked:
                         raise Interrupted from error
@@ -91,18 +108,34 @@ class DaskHosts:
                         _log.warning("no worker yet: %s", said, extra={"action": "dask-unreachable"})
                 stop.sleep(self._tempo.dial)
         except BaseException as error:
-            self._scale(key, is_over=True)
+            self._scale(claimed.work, is_over=True)
             if not (isinstance(error, Interrupted) and stop.wish is Wish.HAND_BACK):
                 self._let_go(key)
             raise
 
+    def acquire_another(self, claimed: Claimed) -> Provisioned | None:
+        """Take the place of a worker that is free now; None where none is, or nobody can tell."""
+        key = job_name(claimed.work)
+        try:
+            door = self._opened()
+            workers = door.workers()
+            is_ours = any(key in worker.runs for worker in workers)  # from before, for this very share
+            if not is_ours and all(worker.runs for worker in workers):
+                return None
+            waiting = door.hold(key, _limit_s(claimed.work))
+            machine = waiting.result(self._tempo.another)
+            return self._provisioned(claimed, door, machine, self._interruption)
+        except (HostUnreachable, TimeoutError):  # another run was faster
+            self._let_go(key)
+            return None
+
     def connect(self, provisioned: Provisioned) -> Transport:
         """Reach the machine through any of its workers. Raises HostUnreachable."""
         machine, work = machine_of(provisioned), provisioned.claimed.work
-        self._scale(hold_key(work))
+        self._scale(work)
         door = self._opened()
-        door.keep(hold_key(work), machine, _limit_s(work))
-        return door.transport(machine)
+        door.keep(job_name(work), machine, _limit_s(work))
+        return door.transport(machine, job_name(work))
 
     def is_gone(self, provisioned: Provisioned) -> bool:
         """Whether the scheduler has known no worker on the machine for a while; its silence says nothing."""
@@ -120,18 +153,22 @@ class DaskHosts:
 
     def release(self, provisioned: Provisioned) -> None:
         """End what may still run of the job, remove its folder, give the place back."""
-        key = hold_key(provisioned.claimed.work)
-        if machine_of(provisioned) not in self._missing_since:
+        key, machine = job_name(provisioned.claimed.work), machine_of(provisioned)
+        if machine in self._missing_since:
+            with self._lock:
+                self._left.setdefault(machine, []).append(provisioned)
+        else:
             clean_up.give_back(provisioned, lambda: self.connect(provisioned))
         try:
             self._opened().release(key)
         finally:
-            self._scale(key, is_over=True)
+            self._scale(provisioned.claimed.work, is_over=True)
 
     def close(self) -> None:
         """Close the connection, and end a cluster that was started for this loop."""
-        with self._lock:
+        with self._opening:
             door, self._door = self._door, None
+            self._announcement.withdraw()
         if door is not None:
             door.close()
         self._cluster.close()
@@ -144,15 +181,29 @@ class DaskHosts:
             machine = self._machine(waiting)
         finally:
             forget()
-        transport = door.transport(machine)
+        return self._provisioned(claimed, door, machine, stop)
+
+    def _provisioned(self, claimed: Claimed, door: Door, machine: str, stop: Interruption) -> Provisioned:
+        transport = door.transport(machine, job_name(claimed.work))
         forget = stop.on_ask(transport.close)
         try:
+            self._clear(machine, transport)
             layout = self._layout(transport)
         finally:
             forget()
             transport.close()
         host = HostAddress(host_id=f"{_PREFIX}{machine}", address=machine, user=self._user)
         return Provisioned(claimed, host, layout, is_standing=True)
+
+    def _clear(self, machine: str, transport: Transport) -> None:
+        """End what lost runs have left on a machine that has come back."""
+        with self._lock:
+            left = self._left.pop(machine, [])
+        for provisioned in left:
+            try:
+                clean_up.clean_up(provisioned, transport)
+            except CommandFailed as error:
+                _log.error("could not clean up after a lost run: %s", error, extra={"action": "clean-up-failed"})
 
     def _machine(self, waiting: Future[str]) -> str:
         try:
@@ -168,24 +219,31 @@ class DaskHosts:
 
     def _opened(self) -> Door:
         """The door, another one where the last one has closed. Raises HostUnreachable."""
-        with self._lock:
+        with self._opening:
             if self._door is None or not self._door.is_open:
                 if self._door is not None:
                     self._door.close()
                     self._door = None
-                self._door = self._open_door(self._cluster.scheduler())
+                scheduler = self._cluster.scheduler()
+                self._door = self._open_door(scheduler)
+                self._announcement.make(scheduler)
             return self._door
 
-    def _scale(self, key: str, *, is_over: bool = False) -> None:
+    def _scale(self, work: Work, *, is_over: bool = False) -> None:
+        """Count a run from its first place to its last: shares of its folds are its own."""
+        key = job_name(replace(work, share=()))
         with self._lock:
-            if is_over == (key not in self._runs):
-                return
-            (self._runs.discard if is_over else self._runs.add)(key)
+            if is_over and not work.share:
+                self._runs.discard(key)
+            elif not is_over:
+                if key in self._runs:
+                    return
+                self._runs.add(key)
         self._tell_cluster()
 
     def _tell_cluster(self) -> None:
         with self._lock:
-            wanted, door = len(self._runs), self._door
+            wanted, door = len(self._runs) * self._places_per_run, self._door
         busy = None
         try:
             if door is not None and door.is_open:
@@ -196,11 +254,6 @@ class DaskHosts:
             self._cluster.scale(wanted, busy)
         except RampartError as error:  # what is there goes on
             _log.warning("the cluster was not scaled: %s", error, extra={"action": "dask-scale"})
-
-
-def hold_key(work: Work) -> str:
-    """What a run is called on the scheduler, for whoever adopts it."""
-    return f"{work.event}-{work.submission_id}-{work.attempt}"
 
 
 def machine_of(provisioned: Provisioned) -> str:

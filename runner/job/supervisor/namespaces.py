@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.job.supervisor import contained, devices, processes, seccomp, syscalls
+from runner.job.supervisor.accounts import Account
 from runner.job.supervisor.contained import Contained, End
 from runner.job.supervisor.job import SPARE_TASKS, CannotContain, Job
 from runner.job.supervisor.view import EMPTY, SCRATCH, WRITABLE, View
@@ -104,7 +105,7 @@ def _stand_outside(job: Job, output: int, reporter: int, supervisor: int) -> Non
         _keep_only(output, reporter)
         contained.set_limits(job.limits)
         contained.go_first()
-        _take_namespaces(is_another_user=job.account is not None)
+        take_namespaces(is_another_user=job.account is not None)
         first = os.fork()
         if first == 0:
             _be_first(job, reporter)
@@ -122,7 +123,7 @@ def _be_first(job: Job, reporter: int) -> None:
         syscalls.die_with_parent(signal.SIGKILL)
         syscalls.keep_mounts_private()
         syscalls.loopback_up()
-        _assemble(job.view)
+        assemble(job.view)
         status_of_exec, told = os.pipe()
         child = os.fork()
         if child == 0:
@@ -137,7 +138,7 @@ def _be_first(job: Job, reporter: int) -> None:
         os.write(reporter, _STARTED)
         for number in (0, 1, 2):
             os.close(number)  # the output ends with the job
-        os.write(reporter, str(_reaped(child)).encode())
+        os.write(reporter, str(reaped(child)).encode())
     except BaseException as error:
         _report(reporter, f"{error}")
     finally:
@@ -148,16 +149,9 @@ def _be_job(job: Job, told: int) -> None:
     """Give up every right, then become the program. Never returns."""
     try:
         os.setsid()
-        syscalls.forbid_capabilities()
         if job.limits.tasks is not None:
             contained.limit_tasks(job.limits.tasks + SPARE_TASKS)
-        if job.account is not None:
-            os.setgroups([])
-            os.setgid(job.account.gid)
-            os.setuid(job.account.uid)
-        else:
-            syscalls.drop_capabilities()
-        syscalls.take_no_new_rights()
+        give_up_rights(job.account)
         seccomp.refuse_what_no_job_needs()
         os.umask(0o022)
         os.chdir(job.cwd)
@@ -168,7 +162,19 @@ def _be_job(job: Job, told: int) -> None:
         os._exit(127)
 
 
-def _assemble(view: View) -> None:
+def give_up_rights(account: Account | None) -> None:
+    """Become the account, where there is one, and have no capability and no way to any."""
+    syscalls.forbid_capabilities()
+    if account is not None:
+        os.setgroups([])
+        os.setgid(account.gid)
+        os.setuid(account.uid)
+    else:
+        syscalls.drop_capabilities()
+    syscalls.take_no_new_rights()
+
+
+def assemble(view: View) -> None:
     """Put the places of the view into the mount namespace, everything else read-only."""
     sources = {
         one.path: os.open(one.path, os.O_PATH | os.O_CLOEXEC) for one in view.mounts if one.kind not in (EMPTY, SCRATCH)
@@ -204,7 +210,7 @@ def _make_place(path: str, source: int) -> None:
         Path(path).touch()
 
 
-def _reaped(job: int) -> int:
+def reaped(job: int) -> int:
     """Collect whoever ends until the job itself does; gives its exit code, or minus the signal."""
     while True:
         pid, status = os.waitpid(-1, 0)
@@ -212,7 +218,7 @@ def _reaped(job: int) -> int:
             return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def _take_namespaces(*, is_another_user: bool) -> None:
+def take_namespaces(*, is_another_user: bool) -> None:
     """Take them as root; in a user namespace where we are not, or are a root that may not (as in a container).
 
     For another user's job that one keeps all the numbers users have outside, and needs the rights to say so.

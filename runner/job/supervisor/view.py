@@ -15,8 +15,15 @@ WRITABLE = "writable"
 
 # what is the host's own, or other people's: homes, sockets of services, user data, logs, databases, mounted disks
 _PRIVATE = ("/home", "/root", "/run", "/var", "/boot", "/srv", "/mnt", "/media")
-_SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - where a job is given folders of its own
+_LITTLE_SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - where a program is given folders of its own
+_SCRATCH = (*_LITTLE_SCRATCH, "/var/tmp")  # noqa: S108 - and a job
 _SCRATCH_BYTES = 2**30
+# of a host's folders, those that hold the system itself; of its settings, those that any program needs
+_SYSTEM = ("/bin", "/dev", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/proc", "/sbin", "/usr")
+_SETTINGS = (
+    *("alternatives", "group", "host.conf", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime"),
+    *("nsswitch.conf", "passwd", "protocols", "services", "ssl/certs", "ssl/openssl.cnf"),
+)
 
 
 class Mount(NamedTuple):
@@ -48,16 +55,46 @@ def job_view(
     # every file of a job folder that is the supervisor's own stays out of sight
     pushed = [str(path) for path in sorted(folder.iterdir()) if path.name in ("finished", "kit", "blind")]
     scripts = [str(path) for path in sorted(folder.glob("run_*.py"))]
-    shown = [*shown, *_real_places(shown)]
-    wanted = [*writable, *pushed, *scripts, *shown, *_interpreter()]
-    closed = filter(None, map(_closed_parent, wanted)) if is_other_user else ()
-    emptied = {*_PRIVATE, *_real_places(hidden), str(folder), *closed}
-    found = {path: EMPTY for path in emptied if _is_folder(path)}
-    found.update((path, SCRATCH) for path in _SCRATCH if _is_folder(path))
-    found.update((path, SHOWN) for path in (*pushed, *scripts, *shown, *_interpreter()) if _is_covered(path, found))
+    return _view(
+        {*_PRIVATE, *_real_places(hidden), str(folder)},
+        shown=[*pushed, *scripts, *shown, *_real_places(shown), *_interpreter()],
+        scratch=_SCRATCH,
+        writable=writable,
+        scratch_bytes=min(_SCRATCH_BYTES, memory_bytes or _SCRATCH_BYTES),
+        is_other_user=is_other_user,
+    )
+
+
+def bare_view(*, shown: Sequence[str], scratch_bytes: int, is_other_user: bool) -> View:
+    """What a program sees that is given nothing of its host but the system, Python's environment and `shown`."""
+    with os.scandir("/") as entries:
+        others = {one.path for one in entries} - {*_SYSTEM}
+    return _view(
+        others,
+        shown=[*(f"/etc/{name}" for name in _SETTINGS), *shown, *_real_places(shown), *_interpreter()],
+        scratch=_LITTLE_SCRATCH,
+        writable=(),
+        scratch_bytes=scratch_bytes,
+        is_other_user=is_other_user,
+    )
+
+
+def _view(
+    emptied: set[str],
+    *,
+    shown: Sequence[str],
+    scratch: Sequence[str],
+    writable: Sequence[str],
+    scratch_bytes: int,
+    is_other_user: bool,
+) -> View:
+    closed = filter(None, map(_closed_parent, (*writable, *shown))) if is_other_user else ()
+    found = {path: EMPTY for path in {*emptied, *closed} if _is_folder(path)}
+    found.update((path, SCRATCH) for path in scratch if _is_folder(path))
+    found.update((path, SHOWN) for path in shown if _is_covered(path, found))
     found.update((path, WRITABLE) for path in writable)
     mounts = sorted((Mount(kind, path) for path, kind in found.items()), key=lambda one: (one.path.count("/"), one))
-    return View(tuple(mounts), min(_SCRATCH_BYTES, memory_bytes or _SCRATCH_BYTES))
+    return View(tuple(mounts), scratch_bytes)
 
 
 def _real_places(paths: Sequence[str]) -> list[str]:

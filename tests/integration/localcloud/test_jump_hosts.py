@@ -1,9 +1,10 @@
-"""An instance carries its clients on to other instances of the cloud, and to nothing else."""
+"""An instance carries its clients on to SSH and Dask of the cloud's instances, and to nothing else."""
 
 from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +14,7 @@ import pytest
 
 from clients.aws.console import host_key_from_console
 from clients.keys import new_host_key
+from contracts.dask_machines import SCHEDULER_PORT
 from contracts.host_boot import HostKey, render_user_data
 from tests.integration.clouds import Cloud
 
@@ -69,6 +71,21 @@ def test_no_other_service_of_this_machine_is_reached(cloud: Cloud, two: tuple[st
             door.settimeout(0)
             with pytest.raises(BlockingIOError):  # nobody has come
                 door.accept()
+
+
+def test_a_machines_dask_scheduler_is_reached_over_it(cloud: Cloud, two: tuple[str, str]) -> None:
+    address = cloud.describe(two[1])["PrivateIpAddress"]
+    with closing(socket.create_server((address, SCHEDULER_PORT))) as scheduler:
+        scheduler.settimeout(20)
+
+        def greet() -> None:
+            with scheduler.accept()[0] as wire:
+                wire.sendall(b"dask")
+
+        greeting = threading.Thread(target=greet)
+        greeting.start()
+        assert carry(cloud, two[1], address, SCHEDULER_PORT).stdout == b"dask"
+        greeting.join()
 
 
 def test_a_host_that_has_ended_is_reached_no_more(cloud: Cloud, two: tuple[str, str]) -> None:

@@ -17,7 +17,7 @@ from tests.integration.runner import systemd_machine
 from tests.integration.runner.systemd_machine import SystemdMachine
 
 NAMES = ("process-group", "user-namespace", "namespaces", "systemd")
-_USER = 1000
+USER = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         pytest.skip(f"{name}: needs Linux")
     if name in ("process-group", "namespaces"):
         if name == "namespaces":
-            _skip_unless(root, "namespaces: needs root")
-            _skip_where_refused(name, ())
+            skip_unless(root, "namespaces: needs root")
+            skip_where_refused(name, ())
         yield Way(name, (), sys.executable, tmp_path_factory.mktemp("jobs"), os.geteuid())
         return
     # below no folder that is closed to others
@@ -64,36 +64,36 @@ def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     folder.chmod(0o755)
     try:
         if name == "user-namespace":
-            yield _user_namespace(folder, root=root)
+            yield user_namespace(folder, root=root)
         else:
             yield from _systemd(folder)
     finally:
         shutil.rmtree(folder)
 
 
-def _skip_unless(is_so: bool, reason: str) -> None:
+def skip_unless(is_so: bool, reason: str) -> None:
     if not is_so:
         pytest.skip(reason)
 
 
-def _skip_where_refused(name: str, enter: tuple[str, ...], *own_user: str) -> None:
+def skip_where_refused(name: str, enter: tuple[str, ...], *own_user: str) -> None:
     """What the system's own program may not do here, nothing can; what it may do, ours must."""
     kinds = ("--mount", "--pid", "--net", "--ipc", "--uts", "--fork")
     done = subprocess.run([*enter, "unshare", *own_user, *kinds, "true"], capture_output=True, text=True, check=False)
-    _skip_unless(done.returncode == 0, f"{name}: {done.stderr.strip()}")
+    skip_unless(done.returncode == 0, f"{name}: {done.stderr.strip()}")
 
 
-def _user_namespace(folder: Path, *, root: bool) -> Way:
+def user_namespace(folder: Path, *, root: bool) -> Way:
     own_user = ("--user", "--map-root-user")
     if not root:
-        _skip_where_refused("user-namespace", (), *own_user)
+        skip_where_refused("user-namespace", (), *own_user)
         return Way("user-namespace", (), sys.executable, folder, os.geteuid())
     python = "/usr/bin/python3"
     if shutil.which("setpriv") is None or not Path(python).exists():
         pytest.skip(f"user-namespace: as root it needs setpriv, and {python} for another user")
-    enter = ("setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups", "--")
-    _skip_where_refused("user-namespace", enter, *own_user)
-    return Way("user-namespace", enter, python, folder, _USER)
+    enter = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--")
+    skip_where_refused("user-namespace", enter, *own_user)
+    return Way("user-namespace", enter, python, folder, USER)
 
 
 def _systemd(folder: Path) -> Iterator[Way]:

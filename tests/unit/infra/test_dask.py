@@ -14,7 +14,7 @@ import yaml
 from contracts.errors import AskedWrongly
 from contracts.infra import DaskCluster
 from infra import naming
-from infra.dask import Cluster, ClusterArgs
+from infra.dask import Cluster, ClusterArgs, ClusterTemplates
 from infra.tags import Labels
 from tests.unit.infra.recording import Recording, record
 
@@ -22,8 +22,8 @@ END = datetime(2027, 3, 31, 18, tzinfo=UTC)
 COMMON, SCHEDULER, WORKERS = ("id-rampart-iris-dask", "id-rampart-iris-dask-scheduler", "id-rampart-iris-dask-workers")
 
 
-def _declared(*, event: str = "iris", way_in: str | None = None, cidrs: tuple[str, ...] = (), **dask: Any) -> Recording:
-    args = ClusterArgs(
+def _args(*, event: str = "iris", way_in: str | None = None, cidrs: tuple[str, ...] = (), **dask: Any) -> ClusterArgs:
+    return ClusterArgs(
         settings=DaskCluster(valid_until=END, **dask),
         host_types=("t3.medium", "c7i.large"),
         image_id="ami-1",
@@ -41,6 +41,10 @@ def _declared(*, event: str = "iris", way_in: str | None = None, cidrs: tuple[st
         permissions_boundary=None,
         labels=Labels(event, event),
     )
+
+
+def _declared(**settings: Any) -> Recording:
+    args = _args(**settings)
 
     def declare() -> dict[str, object]:
         cluster = Cluster("cluster", args)
@@ -167,10 +171,22 @@ def test_the_schedulers_own_tags_hold_all_that_its_template_gives_it(recording: 
 
 def test_workers_know_the_schedulers_private_address(recording: Recording) -> None:
     text = base64.b64decode(recording.named("rampart-iris-dask-worker").inputs["userData"]).decode()
-    (program,) = [each["content"] for each in yaml.safe_load(text)["write_files"] if "lib/rampart" in each["path"]]
+    (program,) = [
+        each["content"] for each in yaml.safe_load(text)["write_files"] if each["path"].endswith("dask-worker")
+    ]
 
     assert "dask worker tls://10.20.0.10:8786 " in program
     assert "Environment=OMP_NUM_THREADS=2" in text
+
+
+@pytest.mark.parametrize(("insecure", "said"), [(False, "Dask with TLS, "), (True, "Dask in the clear, ")])
+def test_machines_and_rules_say_whether_dask_is_encrypted(insecure: bool, said: str) -> None:
+    recording = _declared(insecure=insecure)
+
+    rules = [each.inputs for kind in ("Ingress", "Egress") for each in recording.of(f":SecurityGroup{kind}Rule")]
+    assert {rule["description"].startswith(said) for rule in rules if int(rule["fromPort"]) != 22} == {True}
+    texts = [base64.b64decode(each.inputs["userData"]).decode() for each in recording.of(":LaunchTemplate")]
+    assert [("tls" in text, ".path" in text) for text in texts] == [(not insecure, not insecure)] * 2
 
 
 def test_workers_are_a_fleet_of_the_hosts_types_with_an_end() -> None:
@@ -201,3 +217,37 @@ def test_names_fit_whatever_the_event_is_called() -> None:
     for each in (*recording.resources(), *direct.resources()):
         assert len(each.name) <= naming.LONGEST
         assert each.name.startswith("rampart-e")
+
+
+def test_a_loops_own_cluster_is_behind_the_same_walls_and_launched_from_the_same_templates(
+    recording: Recording,
+) -> None:
+    args = _args(cidrs=("203.0.113.0/28",))
+
+    def declare() -> dict[str, object]:
+        templates = ClusterTemplates("cluster", args)
+        return {"scheduler": templates.scheduler_template_id, "worker": templates.worker_template_id}
+
+    own = record(declare)
+
+    for kind in (":SecurityGroupIngressRule", ":SecurityGroupEgressRule"):
+        assert _rules(own, kind) == _rules(recording, kind)
+    without = {each.name: {**each.inputs, "userData": ""} for each in own.of(":LaunchTemplate")}
+    assert without == {each.name: {**each.inputs, "userData": ""} for each in recording.of(":LaunchTemplate")}
+    assert own.outputs == {"scheduler": "id-rampart-iris-dask-scheduler", "worker": "id-rampart-iris-dask-worker"}
+    assert {each.type.rpartition(":")[2] for each in own.resources()} == {
+        "SecurityGroup",
+        "SecurityGroupIngressRule",
+        "SecurityGroupEgressRule",
+        "LaunchTemplate",
+    }
+
+
+def test_a_worker_that_a_loop_does_not_launch_itself_has_a_key_of_its_own_and_an_end() -> None:
+    args = _args()
+    own = record(lambda: {"worker": ClusterTemplates("cluster", args).worker_template_id})
+
+    config = yaml.safe_load(base64.b64decode(own.named("rampart-iris-dask-worker").inputs["userData"]))
+
+    assert config["ssh_genkeytypes"] == ["ed25519"]
+    assert config["runcmd"] == [["shutdown", "-h", "+1440"]]

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from contracts.errors import AskedWrongly, KeyFileInvalid
-from contracts.event import EventConfig
+from contracts.event import ClusterKind, EventConfig
 from contracts.stack import StackOutputs
 from imagebuilder import catalogue
 from infra import declared, program
@@ -234,6 +234,20 @@ def test_machines_that_are_kept_up_have_an_end_and_their_number_is_left_alone(op
     assert fleet.inputs["validUntil"] == "2027-03-31T18:00:00Z"
     assert fleet.inputs["terminateInstancesWithExpiration"] is True
     assert any("argetCapacity" in path for path in fleet.ignored)
+
+
+def test_a_cluster_that_a_loop_starts_is_declared_without_a_machine(folder: Path) -> None:
+    event = event_with(OPTIONS["dask"], folder / "dask-of-a-loop")
+    worker = event.worker.model_copy(update={"worker_type": "dask", "cluster": ClusterKind.EC2})
+
+    recording = _build(event.model_copy(update={"worker": worker}))
+
+    assert recording.of(":Instance") == recording.of(":Fleet") == []
+    outputs = StackOutputs.model_validate(recording.outputs)
+    assert outputs.dask_scheduler_template_id == "id-rampart-iris-dask-scheduler"
+    assert outputs.dask_worker_template_id == "id-rampart-iris-dask-worker"
+    assert (outputs.dask_min, outputs.dask_max, outputs.dask_group_id) == (0, 10, "id-rampart-iris-dask")
+    assert (outputs.dask_scheduler_id, outputs.dask_worker_fleet_id) == ("", "")
 
 
 def test_what_needs_an_image_waits_for_it(folder: Path) -> None:

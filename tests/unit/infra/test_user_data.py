@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from contracts.dask_machines import certificates
 from contracts.errors import AskedWrongly
 from infra import user_data
 
@@ -20,6 +21,15 @@ PREFIX = "/opt/rampart/env"
 SCHEDULER = user_data.dask_scheduler(user="ubuntu", lifetime_s=3600, prefix=PREFIX)
 WORKER = user_data.dask_worker(user="ubuntu", lifetime_s=3600, prefix=PREFIX, scheduler="10.20.0.10", n_threads=2)
 ROLES = [("scheduler", SCHEDULER), ("worker", WORKER)]
+IN_THE_CLEAR = [
+    ("scheduler", user_data.dask_scheduler(user="ubuntu", lifetime_s=3600, prefix=PREFIX, insecure=True)),
+    (
+        "worker",
+        user_data.dask_worker(
+            user="ubuntu", lifetime_s=3600, prefix=PREFIX, scheduler="10.20.0.10", insecure=True, n_threads=2
+        ),
+    ),
+]
 
 
 def _config(text: str) -> dict[str, Any]:
@@ -63,7 +73,7 @@ def test_a_machine_makes_its_own_host_key_and_no_secret_is_in_its_user_data(text
 def test_dask_waits_for_the_last_of_its_certificates(role: str, text: str) -> None:
     unit = _unit(text, f"rampart-dask-{role}.path")
 
-    assert unit["Path"]["PathExists"] == user_data.certificates(role)[-1] == f"/etc/rampart/dask/{role}-key.pem"
+    assert unit["Path"]["PathExists"] == certificates(role)[-1] == f"/etc/rampart/dask/{role}-key.pem"
     # started by nothing else
     assert "Install" not in _unit(text, f"rampart-dask-{role}.service")
 
@@ -74,7 +84,6 @@ def test_dask_runs_under_an_account_of_its_own_that_alone_reads_the_certificates
     commands = _config(text)["runcmd"]
 
     assert (service["User"], service["Group"]) == ("rampart-dask", "rampart-dask")
-    assert service["NoNewPrivileges"] == "yes"
     assert [word for word in commands[1] if word in ("useradd", "--system", "/usr/sbin/nologin", "rampart-dask")] == [
         "useradd",
         "--system",
@@ -94,6 +103,56 @@ def test_the_scheduler_listens_on_its_own_address_with_tls_and_shows_no_dashboar
     ]
 
 
+def test_the_scheduler_gives_up_all_rights_and_tries_no_run_again() -> None:
+    service = _unit(SCHEDULER, "rampart-dask-scheduler.service")["Service"]
+
+    limits = ("NoNewPrivileges", "PrivateTmp", "ProtectSystem", "ProtectHome")
+    assert [service[limit] for limit in limits] == ["yes", "yes", "strict", "read-only"]
+    assert "KillMode" not in service
+    assert "sudoers" not in SCHEDULER
+    text = _files(SCHEDULER)["/etc/systemd/system/rampart-dask-scheduler.service"]
+    assert "\nEnvironment=DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=0\n" in text
+
+
+def test_what_a_worker_starts_may_become_root_as_over_ssh() -> None:
+    service = _unit(WORKER, "rampart-dask-worker.service")["Service"]
+
+    # a job's supervisor would inherit any of them
+    assert not {"NoNewPrivileges", "PrivateTmp", "ProtectSystem", "ProtectHome"} & set(service)
+    staged = "/usr/local/lib/rampart/dask-sudoers"
+    assert _files(WORKER)[staged].splitlines()[-1] == "rampart-dask ALL=(ALL) NOPASSWD: ALL"
+    into_place = [*("install", "-D", "-o", "root", "-g", "root", "-m", "0440"), staged, "/etc/sudoers.d/rampart-dask"]
+    assert into_place in _config(WORKER)["runcmd"]
+
+
+def test_a_job_goes_on_when_its_worker_is_restarted() -> None:
+    assert _unit(WORKER, "rampart-dask-worker.service")["Service"]["KillMode"] == "process"
+
+
+@pytest.mark.parametrize(("role", "text"), [*ROLES, *IN_THE_CLEAR])
+def test_jobs_lie_in_the_accounts_home(role: str, text: str) -> None:
+    service = _files(text)[f"/etc/systemd/system/rampart-dask-{role}.service"]
+
+    assert "\nEnvironment=HOME=/var/lib/rampart-dask\n" in service
+
+
+@pytest.mark.parametrize(("role", "text"), IN_THE_CLEAR)
+def test_without_tls_dask_waits_for_nothing_and_shows_nothing(role: str, text: str) -> None:
+    unit = f"rampart-dask-{role}.service"
+
+    assert _config(text)["runcmd"][-1] == ["systemctl", "enable", "--now", unit]
+    assert _unit(text, unit)["Install"]["WantedBy"] == "multi-user.target"
+    assert not [path for path in _files(text) if path.endswith(".path")]
+    assert not [word for word in ("tls", "/etc/rampart/dask", "ENCRYPTION") if word in text]
+
+
+def test_without_tls_a_worker_looks_for_a_scheduler_without() -> None:
+    (_, scheduler), (_, worker) = IN_THE_CLEAR
+
+    assert _command("scheduler", scheduler)[2:5] == ["scheduler", "--protocol", "tcp"]
+    assert _command("worker", worker)[3] == "tcp://10.20.0.10:8786"
+
+
 def test_a_worker_takes_one_submission_at_a_time_and_listens_where_its_group_lets_in() -> None:
     command = _command("worker", WORKER)
 
@@ -101,8 +160,9 @@ def test_a_worker_takes_one_submission_at_a_time_and_listens_where_its_group_let
     options = dict(zip(command[4::2], command[5::2], strict=False))
     assert (options["--worker-port"], options["--nanny-port"]) == ("8788", "8789")
     assert (options["--nworkers"], options["--nthreads"], options["--resources"]) == ("1", "1", "SUBMISSION=1")
-    assert "--no-dashboard" in command
-    assert command[-2:] == ["--host", "$address"]
+    assert (options["--memory-limit"], "--no-dashboard" in command) == ("0", True)
+    # the same name whenever it comes back
+    assert command[-4:] == ["--host", "$address", "--name", "$address"]
 
 
 @pytest.mark.parametrize(("role", "text"), ROLES)
@@ -110,6 +170,7 @@ def test_nothing_is_said_in_the_clear(role: str, text: str) -> None:
     service = _files(text)[f"/etc/systemd/system/rampart-dask-{role}.service"]
 
     assert "\nEnvironment=DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=true\n" in service
+    assert f"\nEnvironment=DASK_DISTRIBUTED__{role.upper()}__HTTP__ROUTES=[]\n" in service
 
 
 def test_threads_are_bounded_only_where_the_event_says_so() -> None:
@@ -147,7 +208,7 @@ def test_the_program_is_one_that_a_shell_reads(role: str, text: str, tmp_path: P
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
-@pytest.mark.parametrize(("role", "text"), ROLES)
+@pytest.mark.parametrize(("role", "text"), [*ROLES, *IN_THE_CLEAR])
 def test_systemd_finds_nothing_wrong_with_the_units(role: str, text: str, tmp_path: Path) -> None:
     units = []
     for path, content in _files(text).items():

@@ -15,7 +15,7 @@ import botocore.session
 import pytest
 
 import clients.aws
-from contracts.event import EventConfig
+from contracts.event import ClusterKind, EventConfig
 from infra import naming, program
 from infra.permissions import LONGEST, policies_for
 from infra.permissions.documents import length
@@ -365,6 +365,15 @@ def test_an_image_of_somebody_elses_making_gets_tags_of_ours_alone(
 def test_an_event_that_launches_nothing_may_still_end_what_is_up(policies: Policies) -> None:
     assert _actions(policies("dask"), "run") >= {"ec2:DescribeInstances", "ec2:TerminateInstances"}
     assert "ec2:RunInstances" not in _actions(policies("dask"), "run")
+
+
+def test_who_runs_a_loop_with_a_cluster_of_its_own_may_launch_it(event_of: Callable[[str], EventConfig]) -> None:
+    event = event_of("dask")
+    worker = event.worker.model_copy(update={"worker_type": "dask", "cluster": ClusterKind.EC2})
+
+    actions = _actions(policies_for(event.model_copy(update={"worker": worker})), "run")
+
+    assert actions >= {"ec2:RunInstances", "ec2:DescribeLaunchTemplateVersions", "ec2:TerminateInstances"}
 
 
 def test_a_tunnel_leads_to_port_22_through_the_events_endpoint_alone(policies: Policies) -> None:

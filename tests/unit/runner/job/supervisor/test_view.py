@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.job.supervisor.view import EMPTY, SHOWN, WRITABLE, View, job_view
+from runner.job.supervisor.view import EMPTY, SCRATCH, SHOWN, WRITABLE, View, bare_view, job_view
 
 
 def view_of(folder: Path, *, shown: tuple[str, ...] = (), hidden: tuple[str, ...] = ()) -> View:
@@ -71,3 +71,16 @@ def test_what_is_hidden_or_shown_by_a_link_is_so_where_it_lies(tmp_path: Path) -
     assert {str(tmp_path / "private" / name) for name in ("kit", "disk")} <= set(view.of(SHOWN))
     hidden = view_of(job_folder(tmp_path / "other"), hidden=(str(kit),))
     assert {str(tmp_path / "private" / name) for name in ("kit", "disk")} <= set(hidden.of(EMPTY))
+
+
+def test_a_bare_view_has_the_system_what_is_shown_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "secret").touch()
+    package = str(tmp_path / "package")
+    view = bare_view(shown=(package,), scratch_bytes=2**20, is_other_user=False)
+    folders = {str(path) for path in Path("/").iterdir() if path.is_dir() and not path.is_symlink()}
+    in_sight = folders - {*view.of(EMPTY), *view.of(SCRATCH)}
+    assert in_sight <= {"/bin", "/dev", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/proc", "/sbin", "/usr"}
+    assert package in view.of(SHOWN)
+    assert not {str(tmp_path), str(tmp_path / "secret"), "/etc", "/etc/shadow"} & {*view.of(SHOWN)}
+    assert view.of(WRITABLE) == []
