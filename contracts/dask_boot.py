@@ -7,17 +7,21 @@ Where a cluster is insecure there are none, and Dask starts at once.
 
 from __future__ import annotations
 
-import base64
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contracts.dask_machines import ACCOUNT, CERTIFICATES, SCHEDULER_PORT, WORKER_PORTS, DaskRole, certificates, unit
-from contracts.errors import AskedWrongly
+from contracts.dask_machines import (
+    ACCOUNT,
+    CERTIFICATES,
+    DASHBOARD_PORT,
+    SCHEDULER_PORT,
+    WORKER_PORTS,
+    DaskRole,
+    certificates,
+    unit,
+)
 from contracts.host_boot import render_user_data
-
-LONGEST = 16 * 1024
-"""Bytes that EC2 takes as user data, before base64."""
 
 _STATE = f"/var/lib/{ACCOUNT}"
 _PROGRAMS = "/usr/local/lib/rampart"
@@ -73,6 +77,11 @@ _SUDOERS = """\
 {account} ALL=(ALL) NOPASSWD: ALL
 """
 
+_TAKE_LAYOUT = """\
+from=$(getent passwd "$1" | cut -d : -f 6)/.rampart/layout.json
+[ ! -f "$from" ] || install -o "$2" -g "$2" -m 0644 "$from" "$3"
+"""
+
 _PATH = """\
 [Unit]
 Description=Certificates of the Dask {role}
@@ -82,22 +91,12 @@ PathExists={last}
 """
 
 
-def encoded(text: str) -> str:
-    """Give user data as a launch template takes it; raises AskedWrongly where EC2 would not take that much."""
-    data = text.encode()
-    if len(data) > LONGEST:
-        message = f"the user data of a machine has {len(data)} bytes, but EC2 takes {LONGEST} at most"
-        raise AskedWrongly(message, hint="shorten infra.image.prefix")
-    return base64.b64encode(data).decode("ascii")
-
-
 def dask_scheduler(*, user: str, lifetime_s: float, prefix: str, insecure: bool = False) -> str:
     """Give the user data of the scheduler's machine; `prefix` is the folder of the event's environment."""
-    options = ["scheduler", "--protocol", _protocol(insecure), "--port", str(SCHEDULER_PORT)]
-    # its dashboard needs bokeh, which no image of ours has
+    options = ("scheduler", "--protocol", _protocol(insecure), "--port", str(SCHEDULER_PORT))
     role = _Role(
         DaskRole.SCHEDULER,
-        (*options, "--no-dashboard"),
+        options,
         # a run whose worker dies is not tried again by Dask: only the dispatcher decides that
         environment={"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"},
         limits=_SCHEDULER_LIMITS,
@@ -161,6 +160,13 @@ def _machine(role: _Role, *, user: str, lifetime_s: float, prefix: str) -> str:
         commands.append(
             ["install", "-D", "-o", "root", "-g", "root", "-m", "0440", staged, f"/etc/sudoers.d/{ACCOUNT}"]
         )
+        own = ["-o", ACCOUNT, "-g", ACCOUNT]
+        commands += [
+            ["install", "-d", *own, "-m", "0750", _STATE],
+            ["install", "-d", *own, "-m", "0700", f"{_STATE}/.rampart"],
+            # what the image tells of the challenge is told in the home of whoever logs in
+            ["sh", "-c", _TAKE_LAYOUT, "sh", user, ACCOUNT, f"{_STATE}/.rampart/layout.json"],
+        ]
     if not role.insecure:
         files[f"{_UNITS}/{name}.path"] = _PATH.format(role=role.name, last=certificates(role.name)[-1]) + _INSTALL
         # what is put there belongs to the group, whoever puts it there; others do not come in
@@ -179,15 +185,18 @@ def _command(role: _Role, prefix: str) -> str:
     if not role.insecure:
         authority, own, key = certificates(role.name)
         words += ["--tls-ca-file", authority, "--tls-cert", own, "--tls-key", key]
-    # a worker that comes back is the one it was
-    named = ' --name "$address"' if role.name is DaskRole.WORKER else ""
+    if role.name is DaskRole.SCHEDULER:
+        # no rule lets anybody reach the port of its pages but over SSH to the machine itself
+        named = f' --dashboard-address "$address:{DASHBOARD_PORT}"'
+    else:
+        named = ' --name "$address"'  # a worker that comes back is the one it was
     return shlex.join(words) + ' --host "$address"' + named
 
 
 def _service(role: _Role) -> str:
     encryption = {} if role.insecure else {"DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "true"}
-    # Dask's pages, with logs and tasks, would be shown in the clear to whoever reaches their port
-    pages = {f"DASK_DISTRIBUTED__{role.name.upper()}__HTTP__ROUTES": "[]"}
+    # a worker's pages, with logs and tasks, would be shown in the clear to whoever reaches their port
+    pages = {"DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]"} if role.name is DaskRole.WORKER else {}
     variables = {"HOME": _STATE, **encryption, **pages, **role.environment}
     lines = "\n".join(f"Environment={name}={value}" for name, value in variables.items())
     text = _SERVICE.format(

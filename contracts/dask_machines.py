@@ -10,6 +10,8 @@ CERTIFICATES = "/etc/rampart/dask"
 ACCOUNT = "rampart-dask"
 """Runs Dask; it owns nothing but its own state folder."""
 SCHEDULER_PORT = 8786
+DASHBOARD_PORT = 8787
+"""Of the scheduler's own pages."""
 WORKER_PORTS = (8788, 8789)
 """Of a worker and of the nanny that starts it anew."""
 

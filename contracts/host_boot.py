@@ -6,11 +6,17 @@ none.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+
+from contracts.errors import AskedWrongly
+
+LONGEST = 16 * 1024
+"""Bytes that EC2 takes as user data, before base64."""
 
 MARGIN_S = 900.0
 """For pushing and pulling, beyond boot and run, before a host ends itself. In seconds."""
@@ -51,6 +57,15 @@ def render_user_data(
     if deadline or commands:
         config["runcmd"] = [*deadline, *(list(command) for command in commands)]
     return "#cloud-config\n" + yaml.safe_dump(config, sort_keys=True)
+
+
+def encoded(text: str) -> str:
+    """Give user data as a launch template takes it; raises AskedWrongly where EC2 would not take that much."""
+    data = text.encode()
+    if len(data) > LONGEST:
+        message = f"the user data of a machine has {len(data)} bytes, but EC2 takes {LONGEST} at most"
+        raise AskedWrongly(message, hint="shorten infra.image.prefix")
+    return base64.b64encode(data).decode("ascii")
 
 
 def _host_key_part(host_key: HostKey | None) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_aws as aws
 
+from contracts import dask_boot
 from contracts.dask_machines import SCHEDULER_PORT, WORKER_PORTS
-from contracts.host_boot import render_user_data
+from contracts.host_boot import encoded, render_user_data
 from contracts.infra import DaskCluster
-from infra import addresses, fleet_settings, machines, rules, user_data
+from infra import addresses, fleet_settings, machines, rules
 from infra.component import Component
 from infra.fleet import StandingFleet, StandingFleetArgs
 from infra.tags import Labels
@@ -127,13 +128,13 @@ class _Walled(Component):
 
     def _scheduler_template(self) -> aws.ec2.LaunchTemplate:
         purpose, wanted = "dask-scheduler", self._args.settings
-        text = user_data.dask_scheduler(
+        text = dask_boot.dask_scheduler(
             user=self._args.user,
             lifetime_s=wanted.max_lifetime_s,
             prefix=self._args.environment_prefix,
             insecure=wanted.insecure,
         )
-        return self._template(purpose, self._scheduler_group, user_data.encoded(text), wanted.scheduler_type)
+        return self._template(purpose, self._scheduler_group, encoded(text), wanted.scheduler_type)
 
     def _template(
         self, purpose: str, group: pulumi.Output[str], text: pulumi.Input[str], instance_type: str | None = None
@@ -209,8 +210,8 @@ class Cluster(_Walled):
         return fleet.fleet_id
 
     def _worker_user_data(self, scheduler: str) -> str:
-        return user_data.encoded(
-            user_data.dask_worker(
+        return encoded(
+            dask_boot.dask_worker(
                 user=self._args.user,
                 lifetime_s=self._args.settings.max_lifetime_s,
                 prefix=self._args.environment_prefix,
@@ -235,7 +236,7 @@ class ClusterTemplates(_Walled):
         super().__init__("DaskClusterTemplates", name, args, opts)
         ending = render_user_data(lifetime_s=args.settings.max_lifetime_s, user=args.user)
         self.scheduler_template_id = self._scheduler_template().id
-        self.worker_template_id = self._template("dask-worker", self._worker_group, user_data.encoded(ending)).id
+        self.worker_template_id = self._template("dask-worker", self._worker_group, encoded(ending)).id
         self.register_outputs(
             {
                 "schedulerTemplateId": self.scheduler_template_id,

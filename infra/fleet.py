@@ -10,9 +10,9 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from contracts.host_boot import render_user_data
+from contracts.host_boot import encoded, render_user_data
 from contracts.infra import Requirements
-from infra import fleet_settings, machines, naming, policies, user_data
+from infra import fleet_settings, machines, naming, policies
 from infra.component import Component
 from infra.fleet_settings import FleetSettings, Pool
 from infra.tags import Labels
@@ -197,7 +197,7 @@ class StandingHosts(Component):
                 volume_gib=args.volume_gib,
                 key_name=args.key_name,
                 security_group_ids=[args.security_group_id],
-                user_data=user_data.encoded(render_user_data(lifetime_s=args.lifetime_s, user=args.user)),
+                user_data=encoded(render_user_data(lifetime_s=args.lifetime_s, user=args.user)),
                 image_id=args.image_id,
                 lifetime_s=args.lifetime_s,
             ),

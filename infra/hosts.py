@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from contracts.host_boot import render_user_data
-from infra import machines, user_data
+from contracts.host_boot import encoded, render_user_data
+from infra import machines
 from infra.component import Component
 from infra.tags import Labels
 
@@ -44,7 +44,7 @@ class Hosts(Component):
                 volume_gib=args.volume_gib,
                 key_name=args.key_name,
                 security_group_ids=[args.security_group_id],
-                user_data=user_data.encoded(render_user_data(lifetime_s=args.lifetime_s, user=args.user)),
+                user_data=encoded(render_user_data(lifetime_s=args.lifetime_s, user=args.user)),
                 instance_type=args.instance_type,
             ),
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import dataclass
 from typing import Any
-from xml.sax.saxutils import escape
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
 
@@ -33,7 +33,7 @@ def answer(refusal: Refusal, environ: dict[str, Any]) -> Answer:
     if "json" in environ.get("CONTENT_TYPE", ""):
         headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", code)]
         return refusal.status, headers, json.dumps({"__type": code, "message": message}).encode()
-    inner = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    inner = f"<Error><Code>{code}</Code><Message>{html.escape(message, quote=False)}</Message></Error>"
     xml = (
         f"<Response><Errors>{inner}</Errors></Response>"
         if is_ec2(environ)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import asyncssh
 
-from contracts.dask_machines import SCHEDULER_PORT
+from contracts.dask_machines import DASHBOARD_PORT, SCHEDULER_PORT
 from contracts.errors import AskedWrongly, CommandFailed, HostGone, RampartError, UnknownName
 from localcloud import addresses, host_keys, metadata, small_http, ssh_config, ssh_server, user_data
 from localcloud.addresses import Place
@@ -216,7 +216,7 @@ class Hosts:
             door = (place.connect_to, place.port)
             if (address, port) in ((place.address, addresses.SSH_PORT), door):
                 return door
-            if (address, port) == (place.address, SCHEDULER_PORT):
+            if address == place.address and port in (SCHEDULER_PORT, DASHBOARD_PORT):
                 return place.connect_to, port
         return None
 

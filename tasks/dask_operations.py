@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.dask import DaskWorker, Scheduler
+from contracts.dask_machines import DASHBOARD_PORT
 from contracts.errors import AskedWrongly, HostUnreachable
 from contracts.event import EventConfig
 from tasks import console, gateway, stack
 
 if TYPE_CHECKING:
     from runner.dask.cluster import Cluster
-
-_DASHBOARD = ("127.0.0.1", 8787)
-"""Where the scheduler shows its pages, to its own machine alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def show_dashboard(event: EventConfig) -> None:
     session, key = session_for(event), gateway.ensure_known(event, outputs)
     scheduler = StandingMachines(outputs, Ec2(session)).scheduler()
     address = addresses_of(event, way_in(event, outputs, key), session).of(scheduler)
-    forward = dask_ways(event, key).open_forward(address, _DASHBOARD)
+    forward = dask_ways(event, key).open_forward(address, (scheduler.instance.private_address, DASHBOARD_PORT))
     try:
         console.result(f"http://127.0.0.1:{forward.port}/status shows the cluster, until Ctrl-C")
         while True:

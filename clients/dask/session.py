@@ -15,6 +15,7 @@ _LOOK_S = 0.5
 _ANSWER_S = 20.0
 _CALL_S = 40.0  # longer than any command's output is waited for at a time
 _REMEMBERED = 10_000
+_NOBODY = "no worker is on that machine"
 
 
 class Session:
@@ -119,18 +120,18 @@ class Session:
 
     async def _keep(self, key: str, machine: str, limit_s: float) -> dict[str, Any]:
         """Have a run's place on its machine taken still, or again where worker or scheduler had to be started anew."""
-        self._kept[key] = machine
-        place = self._places.get(key)
-        if place is not None and place["machine"] == machine and place["address"] in self._machines:
-            return {}
-        if await self._published(key) is not None:
-            if place is not None and place["machine"] == machine:
-                return {}
-            await self._release(key)
+        place = self._places.get(key, {})
+        if machine not in self._machines.values():
+            await self._look()
         addresses = [address for address, name in self._machines.items() if name == machine]
-        if addresses:
-            self._kept[key] = machine
+        if not addresses:
+            raise ConnectionError(_NOBODY)
+        is_there = place.get("machine") == machine
+        if not (is_there and (place["address"] in addresses or await self._published(key) is not None)):
+            await self._release(key)
+            self._given_back.remove(key)
             self._futures[key] = await self._submitted(key, limit_s, addresses)
+        self._kept[key] = machine
         return {}
 
     async def _release(self, key: str) -> dict[str, Any]:
@@ -230,7 +231,7 @@ class Session:
                     return address
             if not again:
                 await self._look()
-        raise ConnectionError("no worker is on that machine")
+        raise ConnectionError(_NOBODY)
 
     async def _on(self, address: str, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         """Call a function on a worker, for as long as the scheduler knows that one: else it dials it for long."""

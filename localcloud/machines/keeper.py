@@ -21,11 +21,12 @@ from typing import Any, Protocol
 from localcloud.machines import boot, cgroups, inside, linux
 from localcloud.machines.full_store import FullStore
 from localcloud.machines.level import Level
-from localcloud.machines.plan import EXIT_REBOOT, RoomPlan
+from localcloud.machines.plan import ADDRESS_INSIDE, EXIT_REBOOT, RoomPlan
 from localcloud.machines.user_store import UserStore
 
 _MESSAGE_BYTES = 1 << 16
 _PATIENCE_S = 0.3
+_NEWS = {boot.Wish.RELOAD_SSH: "reloads", boot.Wish.MANAGE_UNITS: "units"}
 
 
 class Store(Protocol):
@@ -49,13 +50,15 @@ class Keeper:
         self._plan = plan
         self._store: Store = FullStore(plan) if plan.level == Level.FULL else UserStore(plan)
         self._running: dict[str, boot.Booted] = {}
+        self._addresses: dict[str, str] = {}
 
-    def create(self, machine: str, image: str | None, login_user: str) -> dict[str, Any]:
+    def create(self, machine: str, image: str | None, login_user: str, address: str) -> dict[str, Any]:
         try:
             self._store.prepare(machine, image, login_user)
             calls = Path(self._plan.folder, "calls", machine)
             calls.write_bytes(b"")
             calls.chmod(0o666)
+            self._addresses[machine] = address
             return self.start(machine)
         except BaseException:
             self._store.remove(machine)
@@ -68,11 +71,15 @@ class Keeper:
             self._running[machine] = boot.boot(
                 self._store.kinds,
                 machine,
-                lambda: self._store.assemble(machine, calls),
+                lambda: self._assemble(machine, calls),
                 self._store.root(machine),
             )
             cgroups.enter(group, self._running[machine].first)
         return self._where(machine)
+
+    def _assemble(self, machine: str, calls: Path) -> None:
+        self._store.assemble(machine, calls)
+        Path(self._store.root(machine) + ADDRESS_INSIDE).write_text(self._addresses[machine])
 
     def _where(self, machine: str) -> dict[str, Any]:
         running = self._running[machine]
@@ -107,13 +114,14 @@ class Keeper:
         self._let_go(machine, running)
 
     def _let_go(self, machine: str, running: boot.Booted) -> None:
-        for fd in (*running.namespaces.values(), running.reloads):
+        for fd in (*running.namespaces.values(), running.wishes):
             os.close(fd)
         cgroups.remove(machine)
 
     def destroy(self, machine: str) -> None:
         self.stop(machine)
         self._store.remove(machine)
+        self._addresses.pop(machine, None)
 
     def snapshot(self, machine: str, image: str) -> None:
         self._store.snapshot(machine, image)
@@ -148,9 +156,9 @@ class Keeper:
             news.append({"event": "reboots" if wants_again else "ended", "machine": machine})
         return news
 
-    def reloads(self) -> dict[int, str]:
-        """The machines, by the descriptor that can be read when their SSH server is to read its files again."""
-        return {running.reloads: machine for machine, running in self._running.items()}
+    def wishes(self) -> dict[int, str]:
+        """The machines, by the descriptor that can be read when they wish for something."""
+        return {running.wishes: machine for machine, running in self._running.items()}
 
     def close(self) -> None:
         for running in self._running.values():
@@ -184,11 +192,11 @@ def _serve(owner: socket.socket, keeper: Keeper) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
-        reloads = keeper.reloads()
-        readable = _readable(owner.fileno(), wake_reader, *reloads)
-        for fd in readable & reloads.keys():
-            os.eventfd_read(fd)
-            _tell(owner, {"event": "reloads", "machine": reloads[fd]})
+        wishes = keeper.wishes()
+        readable = _readable(owner.fileno(), wake_reader, *wishes)
+        for fd in readable & wishes.keys():
+            for wish in boot.wishes(os.eventfd_read(fd)):
+                _tell(owner, {"event": _NEWS[wish], "machine": wishes[fd]})
         if wake_reader in readable:
             os.read(wake_reader, 4096)
             for news in keeper.ended():

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import AskedWrongly, CommandFailed, HostGone, RampartError
-from localcloud.machines import adoption, stand_in_files, trees
+from localcloud.machines import adoption, own_units, stand_in_files, trees
 from localcloud.machines.level import Level
 from localcloud.machines.machine import NO_ENVIRONMENT, Calls, Spawn
 from localcloud.machines.plan import LOGIN_UID, SEARCH_PATH, RoomPlan
@@ -32,6 +32,8 @@ _CAPABILITIES = (
     *("chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap"),
     *("net_bind_service", "net_raw", "sys_chroot", "audit_write", "setfcap", "sys_nice", "sys_resource"),
 )
+# who shares this machine's network may use it, not listen to others' traffic in it or take their ports
+_NOT_IN_A_SHARED_NETWORK = ("net_bind_service", "net_raw")
 # run from the folder of packages: their __init__ files import what the keeper does not need
 _KEEPER = """
 import sys, types
@@ -163,14 +165,37 @@ class KeptMachine:
     def moved(self, where: dict[str, Any] | None) -> None:
         """Take note of the namespaces the machine runs in now; None when it runs no more."""
         self._where = where
+        if where is not None and own_units.are_enabled(where["first"]):
+            self.manage_units(is_boot=True)
 
     def spawn(self, argv: Sequence[str], *, user: str, env: Mapping[str, str] = NO_ENVIRONMENT) -> Spawn:
+        return self._spawn(argv, user, env, shares_network=False)
+
+    def manage_units(self, *, is_boot: bool) -> None:
+        """Let the machine's own units be managed until it stops, in this machine's network; twice is fine.
+
+        Services reach each other from machine to machine, which a network of loopback alone does not let them.
+        """
+        if self._plan.python:
+            command = own_units.manager(self._plan, is_boot=is_boot)
+            own_units.run(self._spawn(command, "root", NO_ENVIRONMENT, shares_network=True))
+
+    def manage_units_as_asked(self) -> None:
+        """Do what the machine asked for; it may have been stopped meanwhile."""
+        with contextlib.suppress(HostGone):
+            self.manage_units(is_boot=False)
+
+    def _spawn(self, argv: Sequence[str], user: str, env: Mapping[str, str], *, shares_network: bool) -> Spawn:
         where = self._where
         if where is None:
             raise HostGone(f"{self.instance_id} is not running", hint="start it, or launch another")
-        namespaces = (f"--{_OPTION.get(kind, kind)}={path}" for kind, path in where["namespaces"].items())
+        namespaces = (
+            f"--{_OPTION.get(kind, kind)}={path}"
+            for kind, path in where["namespaces"].items()
+            if kind != "net" or not shares_network
+        )
         enter = ("nsenter", "--preserve-credentials", *namespaces)
-        become = self._become(user)
+        become = self._become(user, _NOT_IN_A_SHARED_NETWORK if shares_network else ())
         inside = {**self._login_environment(user), **env}
         pairs = (f"{name}={value}" for name, value in inside.items())
         groups = " ".join(where["cgroups"])
@@ -224,7 +249,7 @@ class KeptMachine:
         self._keeper.ask("stop", machine=self.instance_id)
 
     def start(self) -> None:
-        self._where = self._keeper.ask("start", machine=self.instance_id)
+        self.moved(self._keeper.ask("start", machine=self.instance_id))
 
     def start_again(self) -> None:
         """Start after a reboot that nobody else follows; the machine may have been destroyed meanwhile."""
@@ -236,8 +261,8 @@ class KeptMachine:
         self._keeper.ask("destroy", machine=self.instance_id)
         self._on_destroy()
 
-    def _become(self, user: str) -> Sequence[str]:
-        bounds = ",".join(("-all", *(f"+{name}" for name in _CAPABILITIES)))
+    def _become(self, user: str, without: Sequence[str]) -> Sequence[str]:
+        bounds = ",".join(("-all", *(f"+{name}" for name in _CAPABILITIES if name not in without)))
         bounded = ("--bounding-set", bounds, "--inh-caps", "-all", "--")
         if self._plan.level == Level.FULL:
             return ("setpriv", "--reuid", user, "--regid", user, "--init-groups", *bounded)
@@ -284,11 +309,15 @@ class KeptRoom:
             os.close(self._held)
             raise
 
-    def create(self, instance_id: str, image_id: str | None, login_user: str, calls: Calls) -> KeptMachine:
+    def create(
+        self, instance_id: str, image_id: str | None, login_user: str, calls: Calls, address: str
+    ) -> KeptMachine:
         machine = KeptMachine(self._plan, self._keeper, instance_id, login_user, lambda: self._forget(instance_id))
         self._machines[instance_id] = (machine, calls)
         try:
-            machine.moved(self._keeper.ask("create", machine=instance_id, image=image_id, login_user=login_user))
+            machine.moved(
+                self._keeper.ask("create", machine=instance_id, image=image_id, login_user=login_user, address=address)
+            )
             self._give_login(machine, image_id)
         except BaseException:
             self._forget(instance_id)
@@ -326,8 +355,11 @@ class KeptRoom:
         if known is None:
             return
         machine, calls = known
+        called: Callable[[], None] | None
         if news["event"] == "reloads":
             called = calls.on_reload
+        elif news["event"] == "units":
+            called = machine.manage_units_as_asked
         else:
             machine.moved(None)
             called = (calls.on_reboot or machine.start_again) if news["event"] == "reboots" else calls.on_shutdown

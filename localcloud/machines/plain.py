@@ -128,7 +128,9 @@ class PlainRoom:
         self._listener = threading.Thread(target=self._listen, name="machine-room", daemon=True)
         self._listener.start()
 
-    def create(self, instance_id: str, image_id: str | None, login_user: str, calls: Calls) -> PlainMachine:
+    def create(
+        self, instance_id: str, image_id: str | None, login_user: str, calls: Calls, address: str
+    ) -> PlainMachine:
         # names of one length, so that a path in a file can be replaced by another machine's without moving a byte
         folder = self._folder / "machines" / hashlib.sha256(instance_id.encode()).hexdigest()[:12]
         folder.mkdir(mode=0o700)
@@ -146,7 +148,10 @@ class PlainRoom:
             "MACHINE": instance_id,
             "WAITING": str(folder / "waiting"),
             "HOMES": str(machine.own / "homes"),
+            "ADDRESS": str(folder / "address"),
+            "PYTHON": "",  # no units are run here
         }
+        (folder / "address").write_text(address)
         stand_in_files.write(folder / "tools", folder / "bin", settings, self._plan.stand_ins)
         for name in (".profile", ".bash_profile"):
             profile = machine.own / "home" / name

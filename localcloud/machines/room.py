@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from contracts.errors import AskedWrongly
-from localcloud.machines import kept, plain, stand_in_files, visible
+from localcloud.machines import kept, own_units, plain, stand_in_files, visible
 from localcloud.machines.level import Level
 from localcloud.machines.machine import Calls, Machine
 from localcloud.machines.plan import RoomPlan
@@ -19,7 +19,9 @@ _NAME = re.compile(r"[a-z][a-z0-9._-]{0,62}")
 
 
 class _Room(Protocol):
-    def create(self, instance_id: str, image_id: str | None, login_user: str, calls: Calls) -> Machine: ...
+    def create(
+        self, instance_id: str, image_id: str | None, login_user: str, calls: Calls, address: str
+    ) -> Machine: ...
     def snapshot(self, instance_id: str, image_id: str) -> None: ...
     def forget_image(self, image_id: str) -> None: ...
     def close(self) -> None: ...
@@ -56,6 +58,7 @@ class MachineRoom:
             stand_ins=stand_in_files.names(level.value, real_packages=real_packages),
             own_network=not (real_packages and level is Level.FULL),
             memory_bytes=memory_bytes,
+            python=own_units.python_of(environment),
         )
         self._known_images: set[str] = set()
         self._room: _Room = plain.PlainRoom(self._plan) if level is Level.PLAIN else kept.KeptRoom(self._plan)
@@ -75,11 +78,12 @@ class MachineRoom:
         *,
         image_id: str | None,
         login_user: str,
+        address: str = "127.0.0.1",
         on_shutdown: Callable[[], None] | None = None,
         on_reboot: Callable[[], None] | None = None,
         on_reload: Callable[[], None] | None = None,
     ) -> Machine:
-        """Boot a machine from an image of this room, or from the bare system for None.
+        """Boot a machine from an image of this room, or from the bare system for None; it calls `address` its own.
 
         `on_shutdown` is called, on a thread of its own, when the machine is shut down from inside, and `on_reboot` when
         it is rebooted from inside: that one stops the machine and starts it. Without it it comes back by itself.
@@ -92,7 +96,7 @@ class MachineRoom:
             raise AskedWrongly(
                 f"no image {image_id} in this room", hint=f"known: {', '.join(sorted(self._known_images)) or 'none'}"
             )
-        return self._room.create(instance_id, image_id, login_user, Calls(on_shutdown, on_reboot, on_reload))
+        return self._room.create(instance_id, image_id, login_user, Calls(on_shutdown, on_reboot, on_reload), address)
 
     def snapshot(self, machine: Machine, image_id: str) -> None:
         """Make an image of what the machine changed, on top of the image it was launched from."""

@@ -7,13 +7,14 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from localcloud.machines import own_units
 from localcloud.machines.level import Level
-from localcloud.machines.plan import AS_ROOT_INSIDE, CALLS_INSIDE, SEARCH_PATH, RoomPlan
+from localcloud.machines.plan import ADDRESS_INSIDE, AS_ROOT_INSIDE, CALLS_INSIDE, SEARCH_PATH, TOOLS_INSIDE, RoomPlan
 
 # no service manager runs in a machine, and the machine around it must never be switched off
 _ALWAYS = (
     *("systemctl", "service", "shutdown", "poweroff", "halt", "reboot", "sudo", "snap", "cloud-init"),
-    *("hostnamectl", "timedatectl", "loginctl", "journalctl", "telinit", "init"),
+    *("hostnamectl", "timedatectl", "loginctl", "journalctl", "telinit", "init", "hostname"),
 )
 _PACKAGES = ("apt-get", "apt", "aptitude", "yum", "dnf", "add-apt-repository")
 _NEED_ROOT = (
@@ -41,7 +42,11 @@ def install(tools: Path, links: Path, plan: RoomPlan) -> None:
         "AS_ROOT": AS_ROOT_INSIDE,
         "HOMES": "/home",
         "SEARCH_PATH": SEARCH_PATH,
+        "ADDRESS": ADDRESS_INSIDE,
+        "TOOLS": TOOLS_INSIDE,
+        "PYTHON": plan.python,
     }
+    own_units.install(tools)
     write(tools, links, settings, plan.stand_ins)
 
 

@@ -11,6 +11,8 @@ from localcloud.machines import accounts, trees, user_root
 from localcloud.machines.plan import RoomPlan
 from localcloud.machines.visible import SSH_FOLDER, below
 
+_WANTED = "systemd/system/multi-user.target.wants"
+
 
 @dataclass
 class UserStore:
@@ -44,6 +46,8 @@ class UserStore:
         (folder / "own" / "home" / login_user).mkdir(exist_ok=True)
         if image is None:
             self._hide_host_keys(etc)
+            # what shines through belongs to root of the machine around, and takes no unit
+            (etc / _WANTED).mkdir(parents=True)
 
     def _hide_host_keys(self, etc: Path) -> None:
         """Hide those of the machine around it by overlayfs's sign for "removed": in their place come its own."""

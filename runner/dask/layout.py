@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from contracts.dask_machines import CERTIFICATES
 from contracts.errors import ToolMissing
 from contracts.event import EventConfig
 from contracts.work import HostLayout
@@ -25,7 +27,8 @@ def layout_of(event: EventConfig) -> Callable[[Transport], HostLayout]:
             if transport.run(asked).exit_code == 0:
                 return here
         problem, folder = event.ramp.problem_name, event.worker.remote_ramp_kit_folder
-        return find_layout(transport, problem=problem, remote_kit_folder=folder)
+        found = find_layout(transport, problem=problem, remote_kit_folder=folder)
+        return replace(found, hidden=(CERTIFICATES,))
 
     return find
 

@@ -216,13 +216,50 @@ query_only() { # dpkg where nothing can be installed
     exec "$(command -p -v dpkg)" "$@"
 }
 
+is_own_unit() { # one that this machine wrote itself: it is run, all others are recorded only
+    case $1 in
+        -* | */*) return 1 ;;
+        *.service | *.path) ;;
+        *) set -- "$1.service" ;;
+    esac
+    [ -f "$UNITS/$1" ] && [ ! -L "$UNITS/$1" ] && ! grep -qxF -- "$1" "$TOOLS/foreign-units"
+}
+
+is_about_own_units() { # is_about_own_units WORDS OF SYSTEMCTL...
+    [ -n "$PYTHON" ] || return 1
+    for word; do
+        is_own_unit "$word" && return 0
+        [ "$word" = daemon-reload ] && [ -S /run/rampart-units/socket ] && return 0
+    done
+    return 1
+}
+
+show_log() { # show_log WORDS OF JOURNALCTL...: what units of the machine's own have said
+    for word in ${PYTHON:+"$@"}; do
+        case $word in --unit=*) word=${word#--unit=} ;; -u?*) word=${word#-u} ;; esac
+        log=/var/lib/rampart-units/${word%.service}.log
+        is_own_unit "$word" && [ -f "$log" ] && exec cat "$log"
+    done
+    say "recorded, nothing changed"
+}
+
+own_address() { # own_address WORDS OF HOSTNAME...: the instance's, not those of the machine around it
+    [ $# -eq 1 ] && [ -s "$ADDRESS" ] || return 1
+    case $1 in -I | --all-ip-addresses | -i | --ip-address) printf '%s \n' "$(cat "$ADDRESS")" ;; *) return 1 ;; esac
+}
+
+UNITS=/etc/systemd/system
+[ "${0##*/}" != hostname ] || own_address "$@" || exec "$(command -p -v hostname)" "$@"
+
 record "$@"
 case ${0##*/} in
+    hostname) ;; # said already
     sudo) sudo_ "$@" ;;
     shutdown) shut_down "$@" ;;
     poweroff | halt) end_machine shutdown ;;
     reboot) end_machine reboot ;;
     systemctl)
+        is_about_own_units "$@" && exec "$PYTHON" -I -S -B "$TOOLS/units" ask "$@"
         case " $* " in
             *" is-system-running "*) echo running ;;
             *" is-active "*) echo inactive; exit 3 ;;
@@ -233,6 +270,7 @@ case ${0##*/} in
             *) say "recorded: nothing is supervised here" ;;
         esac
         ;;
+    journalctl) show_log "$@" ;;
     cloud-init) case $1 in status) echo "status: done" ;; esac ;;
     useradd | adduser) own_users "$@" ;;
     dpkg) query_only "$@" ;;

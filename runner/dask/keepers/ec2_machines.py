@@ -18,7 +18,7 @@ from dask_cloudprovider.aws.ec2 import (  # type: ignore[import-untyped]
 )
 from distributed.core import Status
 
-from contracts import dask_boot
+from contracts import dask_boot, host_boot
 from contracts.dask_ec2 import Ec2ClusterPlan
 from contracts.instance import ENDED_STATES, LAUNCH_TAG
 from runner.dask.keepers.run_instances import (
@@ -261,7 +261,7 @@ class TemplateCluster(EC2Cluster):  # type: ignore[misc]
             n_threads=plan.n_threads,
             insecure=plan.insecure,
         )
-        dask_boot.encoded(text)  # raises AskedWrongly for what EC2 would not take
+        host_boot.encoded(text)  # raises AskedWrongly for what EC2 would not take
         return text
 
     def _tags(self) -> dict[str, str]:

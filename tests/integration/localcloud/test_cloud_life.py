@@ -170,7 +170,7 @@ def test_a_service_the_local_cloud_lacks_is_answered_in_words(cloud: Cloud) -> N
 def test_an_instant_fleet_launches_hosts_as_its_template_says(cloud: Cloud) -> None:
     ec2 = cloud.client("ec2")
     template = ec2.create_launch_template(
-        LaunchTemplateName="hosts",
+        LaunchTemplateName="instant-hosts",
         LaunchTemplateData={
             "KeyName": KEY_NAME,
             "InstanceType": "t3.small",

@@ -30,6 +30,15 @@ sudo systemctl enable rampart-nothing
 sudo sh -c 'echo mark >/etc/rampart-test-mark'
 test "$(sudo id -u)" = 0
 {python} -c 'import numpy'
+unit=/etc/systemd/system/rampart-test.service
+if [ -e $unit ]; then
+    until systemctl is-active -q rampart-test; do sleep 0.05; done
+else
+    printf '%s\\n' '[Service]' 'ExecStart=/bin/sleep 600' '[Install]' 'WantedBy=multi-user.target' |
+        sudo tee $unit >/dev/null
+    sudo systemctl enable --now rampart-test
+    systemctl is-active -q rampart-test
+fi
 """
 # in a mount namespace of its own, show the interpreter to everybody although it lies in a folder of root's
 REACHABLE = """

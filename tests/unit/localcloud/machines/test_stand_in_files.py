@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.machines import stand_in_files
+from localcloud.machines import boot, own_units, stand_in_files
 from localcloud.machines.level import Level
 from localcloud.machines.plan import RoomPlan
 
@@ -54,3 +54,18 @@ def test_every_tool_is_a_link_to_the_one_script(tmp_path: Path) -> None:
 def test_a_plan_crosses_to_another_process_unchanged() -> None:
     plan = RoomPlan("full", "/room", ("/env",), ("/home",), (), ("sudo",), own_network=True, memory_bytes=1)
     assert RoomPlan.from_json(plan.to_json()) == plan
+
+
+def test_the_program_for_own_units_runs_without_anything_of_this_one(tmp_path: Path) -> None:
+    own_units.install(tmp_path)
+
+    files = {path.relative_to(tmp_path / "units").as_posix() for path in (tmp_path / "units").rglob("*.py")}
+    assert {"__main__.py", "localcloud/__init__.py", "localcloud/machines/units/manager.py"} <= files
+    assert (tmp_path / "units/localcloud/machines/__init__.py").read_text() == ""
+    assert (tmp_path / "foreign-units").is_file()
+
+
+def test_a_wish_is_known_however_often_it_was_made() -> None:
+    assert boot.wishes(3 * boot.Wish.RELOAD_SSH) == {boot.Wish.RELOAD_SSH}
+    assert boot.wishes(2 * boot.Wish.MANAGE_UNITS) == {boot.Wish.MANAGE_UNITS}
+    assert boot.wishes(boot.Wish.MANAGE_UNITS + boot.Wish.RELOAD_SSH) == set(boot.Wish)

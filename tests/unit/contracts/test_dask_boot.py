@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 import yaml
 
+from contracts import dask_boot, host_boot
 from contracts.dask_machines import certificates
 from contracts.errors import AskedWrongly
-from infra import user_data
 
 PREFIX = "/opt/rampart/env"
-SCHEDULER = user_data.dask_scheduler(user="ubuntu", lifetime_s=3600, prefix=PREFIX)
-WORKER = user_data.dask_worker(user="ubuntu", lifetime_s=3600, prefix=PREFIX, scheduler="10.20.0.10", n_threads=2)
+SCHEDULER = dask_boot.dask_scheduler(user="ubuntu", lifetime_s=3600, prefix=PREFIX)
+WORKER = dask_boot.dask_worker(user="ubuntu", lifetime_s=3600, prefix=PREFIX, scheduler="10.20.0.10", n_threads=2)
 ROLES = [("scheduler", SCHEDULER), ("worker", WORKER)]
 IN_THE_CLEAR = [
-    ("scheduler", user_data.dask_scheduler(user="ubuntu", lifetime_s=3600, prefix=PREFIX, insecure=True)),
+    ("scheduler", dask_boot.dask_scheduler(user="ubuntu", lifetime_s=3600, prefix=PREFIX, insecure=True)),
     (
         "worker",
-        user_data.dask_worker(
+        dask_boot.dask_worker(
             user="ubuntu", lifetime_s=3600, prefix=PREFIX, scheduler="10.20.0.10", insecure=True, n_threads=2
         ),
     ),
@@ -94,12 +94,12 @@ def test_dask_runs_under_an_account_of_its_own_that_alone_reads_the_certificates
     assert folder in commands
 
 
-def test_the_scheduler_listens_on_its_own_address_with_tls_and_shows_no_dashboard() -> None:
+def test_the_scheduler_listens_on_its_own_address_with_tls_and_shows_its_pages_there() -> None:
     assert _command("scheduler", SCHEDULER) == [
-        *("exec", "/opt/rampart/env/bin/dask", "scheduler", "--protocol", "tls", "--port", "8786", "--no-dashboard"),
+        *("exec", "/opt/rampart/env/bin/dask", "scheduler", "--protocol", "tls", "--port", "8786"),
         *("--tls-ca-file", "/etc/rampart/dask/ca.pem"),
         *("--tls-cert", "/etc/rampart/dask/scheduler.pem", "--tls-key", "/etc/rampart/dask/scheduler-key.pem"),
-        *("--host", "$address"),
+        *("--host", "$address", "--dashboard-address", "$address:8787"),
     ]
 
 
@@ -166,15 +166,18 @@ def test_a_worker_takes_one_submission_at_a_time_and_listens_where_its_group_let
 
 
 @pytest.mark.parametrize(("role", "text"), ROLES)
-def test_nothing_is_said_in_the_clear(role: str, text: str) -> None:
+def test_neither_says_anything_without_encryption(role: str, text: str) -> None:
     service = _files(text)[f"/etc/systemd/system/rampart-dask-{role}.service"]
-
     assert "\nEnvironment=DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=true\n" in service
-    assert f"\nEnvironment=DASK_DISTRIBUTED__{role.upper()}__HTTP__ROUTES=[]\n" in service
+
+
+def test_a_worker_shows_no_pages() -> None:
+    service = _files(WORKER)["/etc/systemd/system/rampart-dask-worker.service"]
+    assert "\nEnvironment=DASK_DISTRIBUTED__WORKER__HTTP__ROUTES=[]\n" in service
 
 
 def test_threads_are_bounded_only_where_the_event_says_so() -> None:
-    free = user_data.dask_worker(user="ubuntu", lifetime_s=3600, prefix=PREFIX, scheduler="10.20.0.10")
+    free = dask_boot.dask_worker(user="ubuntu", lifetime_s=3600, prefix=PREFIX, scheduler="10.20.0.10")
 
     assert "Environment=OMP_NUM_THREADS=2\n" in _files(WORKER)["/etc/systemd/system/rampart-dask-worker.service"]
     assert "NUM_THREADS" not in free
@@ -182,21 +185,21 @@ def test_threads_are_bounded_only_where_the_event_says_so() -> None:
 
 def test_user_data_fits_ec2_at_its_longest() -> None:
     texts = [
-        user_data.dask_scheduler(user="u" * 32, lifetime_s=2_592_000, prefix="/" + "p" * 512),
-        user_data.dask_worker(
+        dask_boot.dask_scheduler(user="u" * 32, lifetime_s=2_592_000, prefix="/" + "p" * 512),
+        dask_boot.dask_worker(
             user="u" * 32, lifetime_s=2_592_000, prefix="/" + "p" * 512, scheduler="255.255.255.255", n_threads=1024
         ),
     ]
     for text in texts:
         assert len(text.encode()) < 8192
-        assert base64.b64decode(user_data.encoded(text), validate=True).decode() == text
+        assert base64.b64decode(host_boot.encoded(text), validate=True).decode() == text
 
 
 def test_more_than_ec2_takes_is_refused() -> None:
-    user_data.encoded("x" * 16384)
+    host_boot.encoded("x" * 16384)
 
     with pytest.raises(AskedWrongly, match=r"16385 bytes, but EC2 takes 16384 at most"):
-        user_data.encoded("x" * 16385)
+        host_boot.encoded("x" * 16385)
 
 
 @pytest.mark.parametrize(("role", "text"), ROLES)
