@@ -239,6 +239,10 @@ def connect_to(event: EventConfig, provisioned: Provisioned) -> Transport:
         from clients.local import LocalTransport
 
         return LocalTransport(event.state_dir / "host")
+    if event.worker.worker_type == "dask":
+        from runner.dask.making import open_machine
+
+        return open_machine(event, provisioned)
     from clients import ssh
 
     return ssh.connect(provisioned.host, ssh_config=_ssh_config(), environment=_tunnel_environment(event))

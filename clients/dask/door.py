@@ -66,9 +66,12 @@ class Door:
         except (KeyError, TypeError) as error:
             raise HostUnreachable("the Dask cluster says what is no answer") from error
 
-    def transport(self, machine: str, key: str = "") -> DaskTransport:
-        """Use a machine as a host, through the worker whose place the run `key` has where that is there."""
-        return DaskTransport(self._connection, machine, key)
+    def transport(self, machine: str, key: str = "", *, is_last: bool = False) -> DaskTransport:
+        """Use a machine as a host, through the worker whose place the run `key` has where that is there.
+
+        With `is_last` this connection is closed with the transport.
+        """
+        return DaskTransport(self._connection, machine, key, is_last=is_last)
 
     def close(self) -> None:
         """End the connection; places that are held stay held."""

@@ -27,10 +27,11 @@ _OURS = uuid.uuid4().hex
 class DaskTransport(Verbs):
     """Commands run as children of a worker of the machine, with a clean environment, as a login over SSH gives."""
 
-    def __init__(self, connection: Connection, machine: str, key: str = "") -> None:
+    def __init__(self, connection: Connection, machine: str, key: str = "", *, is_last: bool = False) -> None:
         self._connection = connection
         self._machine = machine
         self._key = key
+        self._is_last = is_last
         self._closed = False
         self._running: set[_Command] = set()
 
@@ -39,6 +40,8 @@ class DaskTransport(Verbs):
         self._closed = True
         for command in list(self._running):
             command.abandon()
+        if self._is_last:
+            self._connection.close()
 
     @contextmanager
     def _started(self, argv: Sequence[str], chunks: Iterable[bytes], timeout_s: float | None) -> Iterator[_Command]:

@@ -11,16 +11,17 @@ from pathlib import Path
 import clients
 from clients.dask.door import Door
 from contracts.dask import Scheduler
+from contracts.errors import HostUnreachable
 from contracts.event import ClusterKind, EventConfig
 from contracts.infra import Access
 from contracts.stack import StackOutputs
-from contracts.work import HostAddress
+from contracts.work import HostAddress, Provisioned
 from runner.dask.announcing import Announcement
 from runner.dask.cluster import Cluster
 from runner.dask.clusters.somebodys import SomebodysCluster
 from runner.dask.clusters.standing import Forward
 from runner.dask.layout import layout_of
-from runner.dask.pool import DaskHosts, DaskTempo
+from runner.dask.pool import DaskHosts, DaskTempo, machine_of
 from runner.dask.walls import walled
 from runner.interruption import Interruption
 from runner.ports import Transport
@@ -61,6 +62,19 @@ def open_door(scheduler: Scheduler) -> Door:
     """Connect to a scheduler, with walls around what speaks to it. Raises HostUnreachable."""
     sources = Path(clients.__file__).parent
     return Door(scheduler, walled=lambda argv, reaches: walled(argv, shown=[sources], reaches=reaches))
+
+
+def open_machine(event: EventConfig, provisioned: Provisioned) -> Transport:
+    """Open a connection of one's own to the machine of a run, as the loop on this machine that has the cluster does.
+
+    Raises HostUnreachable where there is no such loop.
+    """
+    scheduler = Announcement(event).found()
+    if scheduler is None:
+        hint = f"what it logged so far is kept when it ends; invoke train-loop --event {event.name} goes on with it"
+        raise HostUnreachable(f"no loop on this machine has the Dask cluster of {event.name}", hint=hint)
+    door = open_door(scheduler)
+    return door.transport(machine_of(provisioned), is_last=True)
 
 
 def cluster_of(event: EventConfig, outputs: StackOutputs | None, ways: Ways, *, now: Callable[[], datetime]) -> Cluster:
