@@ -7,17 +7,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import resources
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from contracts.errors import AskedWrongly
 from contracts.event import EventConfig
 from contracts.gpu import has_nvidia_gpu
 from contracts.image import PREFIX, SUBMISSION_USER
 from contracts.infra import GitKit, Image
-from imagebuilder import documents, kit_component, own_component
-from imagebuilder.documents import Document
+from imagebuilder import documents, kit_component, library, own_component
 from imagebuilder.kit_component import Upload
+from imagebuilder.library import Written
 
 MOST_COMPONENTS = 20
 """What Image Builder takes in one recipe, by an account's default quota."""
@@ -106,27 +105,27 @@ def _chosen(event: EventConfig) -> list[Component]:
     image = event.infra.image
     kit = kit_component.of(event)
     values = _values(event) | kit.values
-    roles: dict[str, Document] = {"base": _document("base")}
+    roles: dict[str, Written] = {"base": library.read("base")}
     if image.environment != "existing":
-        roles["python"] = _document(f"python-{image.environment}")
+        roles["python"] = library.read(f"python-{image.environment}")
     if wants_gpu(event):
-        roles["gpu"] = _document("gpu")
-    roles["kit"] = kit.document
-    roles["environment"] = _document(f"challenge-environment-{image.environment}")
+        roles["gpu"] = library.read("gpu")
+    roles["kit"] = kit.written
+    roles["environment"] = library.read(f"challenge-environment-{image.environment}")
     # before the challenge, which takes the digest of all its data
     for source, is_wanted in (("s3", image.private_data.s3), ("osf", image.private_data.osf_secret)):
         if is_wanted:
-            roles[f"private-data-{source}"] = _document(f"private-data-{source}")
-    roles["challenge"] = _document("challenge")
+            roles[f"private-data-{source}"] = library.read(f"private-data-{source}")
+    roles["challenge"] = library.read("challenge")
     if wants_dask(event):
-        roles["dask"] = _document("dask")
-    ours = [_component(event, role, document, values) for role, document in roles.items()]
+        roles["dask"] = library.read("dask")
+    ours = [_component(event, role, written, values) for role, written in roles.items()]
     own = [
         _made(event, f"own-{each.name}", each.data, each.parameters, each.description)
         for each in own_component.read(image.components)
     ]
     # the last two look at all that stands before them
-    ends = [_component(event, role, _document(role), values) for role in ("ramp-test", "hardening")]
+    ends = [_component(event, role, library.read(role), values) for role in ("ramp-test", "hardening")]
     chosen = [*ours, *own, *ends]
     if len(chosen) > MOST_COMPONENTS:
         message = f"the image has {len(chosen)} components, Image Builder takes {MOST_COMPONENTS}"
@@ -179,17 +178,12 @@ def _environment(image: Image) -> str:
     return str(path.relative_to(PREFIX)) if is_ours else image.prefix
 
 
-def _document(name: str) -> Document:
-    source = resources.files("imagebuilder") / "components" / f"{name}.yml"
-    return documents.parse(source.read_bytes(), Path(f"{name}.yml"))
-
-
-def _component(event: EventConfig, role: str, document: Document, values: Mapping[str, str]) -> Component:
+def _component(event: EventConfig, role: str, written: Written, values: Mapping[str, str]) -> Component:
     """Make a component of ours: what its document declares and `values` does not hold has a default."""
-    parameters = {each.name: values[each.name] for each in document.parameters if each.name in values}
+    parameters = {each.name: values[each.name] for each in written.document.parameters if each.name in values}
     for name, value in parameters.items():
         _refuse_unquotable(name, value)
-    return _made(event, role, documents.render(document), parameters, document.description or role)
+    return _made(event, role, written.text, parameters, written.document.description or role)
 
 
 def _refuse_unquotable(name: str, value: str) -> None:

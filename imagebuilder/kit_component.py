@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, field
-from importlib import resources
-from pathlib import Path
 
 from contracts.event import EventConfig
 from contracts.infra import FolderKit, GitKit, S3Kit
-from imagebuilder import documents, kit
-from imagebuilder.documents import Document
+from imagebuilder import documents, kit, library
+from imagebuilder.library import Written
 
 _FOLDER = "components"
 """Where builds look in the event's bucket for what belongs to components."""
@@ -30,7 +28,7 @@ class Upload:
 class KitComponent:
     """The kit's document with values for its parameters, and what must lie in the event's bucket for it."""
 
-    document: Document
+    written: Written
     values: dict[str, str] = field(default_factory=dict)
     upload: Upload | None = None
 
@@ -43,29 +41,22 @@ def of(event: EventConfig) -> KitComponent:
     image = event.infra.image
     match image.kit:
         case GitKit(git=address, ref=ref):
-            return KitComponent(_document("git"), {"KitUrl": address, "KitRef": ref})
+            return KitComponent(library.read("challenge-kit-git"), {"KitUrl": address, "KitRef": ref})
         case S3Kit(s3=address, sha256=checksum):
             values = {"KitUri": address, "KitChecksum": checksum, "KitDigest": checksum}
-            return KitComponent(_document("s3"), values)
+            return KitComponent(library.read("challenge-kit-s3"), values)
         case FolderKit(folder=folder):
             packed = kit.pack(folder, data_dir=event.ramp.data_dir, submission=image.quick_test_submission)
             return _folder(packed)
 
 
 def _folder(packed: kit.PackedKit) -> KitComponent:
-    carried = documents.with_constant(
-        documents.with_constant(_document("folder"), "KitArchive", base64.b64encode(packed.archive).decode()),
-        "KitDigest",
-        packed.digest,
-    )
-    if len(documents.render(carried)) <= documents.MOST_CHARACTERS:
-        return KitComponent(carried)
+    archive = base64.b64encode(packed.archive).decode()
+    carried = documents.with_constant(library.read("challenge-kit-folder").document, "KitArchive", archive)
+    written = library.written(documents.with_constant(carried, "KitDigest", packed.digest))
+    if len(written.text) <= documents.MOST_CHARACTERS:
+        return KitComponent(written)
     checksum = hashlib.sha256(packed.archive).hexdigest()
     upload = Upload(f"{_FOLDER}/kit-{checksum}.tar.gz", packed.archive, checksum)
     values = {"KitUri": f"s3://{{bucket}}/{upload.key}", "KitChecksum": checksum, "KitDigest": packed.digest}
-    return KitComponent(_document("s3"), values, upload)
-
-
-def _document(kind: str) -> Document:
-    name = f"challenge-kit-{kind}.yml"
-    return documents.parse((resources.files("imagebuilder") / "components" / name).read_bytes(), Path(name))
+    return KitComponent(library.read("challenge-kit-s3"), values, upload)

@@ -7,12 +7,11 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from runner.store import tables
 from runner.store.database import Database
+from runner.store.schema import Schema, schema_of
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ONE_IN_THIS_PROCESS = threading.Lock()  # Alembic keeps what it migrates in globals
@@ -22,10 +21,12 @@ _LOCK = 7_265_701  # any number of our own: two dispatchers that start together 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Make or migrate our own tables; on SQLite, the embedded database, make RAMP's tables too where they lack.
 
-    RAMP's tables are never altered, and on PostgreSQL never made. Doing it again changes nothing.
+    RAMP's tables are never altered, and on PostgreSQL never made. Done again it changes nothing and waits for no lock.
     """
     if database.url.get_backend_name() == "sqlite":
         _make_room(database)
+    if schema_of(database) is Schema.CURRENT:
+        return
     with database.writing() as connection:
         if connection.dialect.name == "sqlite":
             tables.metadata.create_all(connection)
@@ -34,6 +35,9 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 def migrate(connection: Connection, revision: str = "head") -> None:
     """Make or migrate our own tables within a writing transaction of the caller's."""
+    from alembic import command
+    from alembic.config import Config
+
     if connection.dialect.name != "sqlite":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     config = Config()

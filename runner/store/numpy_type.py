@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
-import numpy as np
 from sqlalchemy import Dialect, LargeBinary, TypeDecorator
 
 # ndarray.dumps names the module that rebuilds the array; numpy 2 moved it, and kept the old name working.
@@ -26,5 +25,7 @@ class NumpyType(TypeDecorator[Sequence[float]]):
 
 def packed(scores: Sequence[float]) -> bytes:
     """Give the bytes RAMP's reader expects for these scores."""
+    import numpy as np  # only who records scores has to wait for it
+
     dumped = np.asarray(scores, dtype=np.float64).dumps()
     return zlib.compress(dumped.replace(_MODULE_OF_NUMPY_2, _MODULE_OF_BOTH, 1), 9)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from runner.store.database import Database
+from runner.store.migrations import NEWEST
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSIONS = "rampart_schema"
@@ -29,12 +29,19 @@ def schema_of(database: Database) -> Schema:
     if database.url.get_backend_name() == "sqlite" and not Path(database.url.database or "").is_file():
         return Schema.NOT_MADE
     with database.reading() as connection:
-        found = inspect(connection).get_table_names()
-        if "submissions" not in found:
+        if not inspect(connection).has_table("submissions"):
             return Schema.WITHOUT_RAMP
-        versions = connection.scalars(text(f"SELECT version_num FROM {_VERSIONS}")).all() if _VERSIONS in found else []  # noqa: S608 - a constant of ours
-    scripts = ScriptDirectory(str(_MIGRATIONS))
-    if list(versions) == scripts.get_heads():
+        found = _versions(connection)
+    if found == [NEWEST]:
         return Schema.CURRENT
-    known = {script.revision for script in scripts.walk_revisions()}
-    return Schema.BEHIND if set(versions) <= known else Schema.UNKNOWN
+    from alembic.script import ScriptDirectory
+
+    known = {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
+    return Schema.BEHIND if set(found) <= known else Schema.UNKNOWN
+
+
+def _versions(connection: Connection) -> list[str]:
+    """The revisions that our own tables are at: none where they lack."""
+    if not inspect(connection).has_table(_VERSIONS):
+        return []
+    return list(connection.scalars(text(f"SELECT version_num FROM {_VERSIONS}")))  # noqa: S608 - a constant of ours

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,8 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.integration.clouds import client_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOKE = (str(Path(sys.executable).with_name("invoke")), "--search-root", str(REPOSITORY))
@@ -36,6 +40,8 @@ class Deployment:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    _exports: dict[str, str] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def invoke(self, *words: str, extra: Mapping[str, str] | None = None) -> Answer:
         """Run one `invoke` command to its end."""
@@ -55,6 +61,21 @@ class Deployment:
             (*INVOKE, *words), cwd=self.folder, env=self.variables({}), text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
+
+    def exports(self) -> dict[str, str]:
+        """What `eval "$(python -m localcloud env)"` puts into a shell, while a local cloud runs beside."""
+        if not self._exports:
+            for line in done(self.run(sys.executable, "-m", "localcloud", "env")).out.splitlines():
+                (word,) = shlex.split(line.removeprefix("export "))
+                name, _, value = word.partition("=")
+                self._exports[name] = value
+        return self._exports
+
+    def client(self, service: str) -> Any:
+        """A plain client of the local cloud that runs beside; it asks what the aws program would, and starts sooner."""
+        if service not in self._clients:
+            self._clients[service] = client_of(self.exports(), service)
+        return self._clients[service]
 
     def variables(self, extra: Mapping[str, str]) -> dict[str, str]:
         """The environment of a user's shell: nothing of AWS or Rampart but what the test says."""

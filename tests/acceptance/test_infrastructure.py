@@ -6,12 +6,10 @@ import json
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.acceptance.conftest import REPOSITORY, Deployment, done, running_cloud
-from tests.acceptance.test_local_cloud import aws, exports
 
 CIDR = {"RAMPART_ALLOWED_CIDR": "203.0.113.7/32"}
 
@@ -29,23 +27,31 @@ def house(new_deployment: Callable[[str], Deployment]) -> Iterator[Deployment]:
         yield deployment
 
 
+@pytest.fixture(scope="module")
+def foreseen(house: Deployment) -> list[dict[str, str]]:
+    """What a preview tells before the first up."""
+    return previewed(house)
+
+
 def previewed(house: Deployment) -> list[dict[str, str]]:
     changes: list[dict[str, str]] = json.loads(done(house.invoke("preview", "--local", "--json")).out)
     return changes
 
 
-def described(house: Deployment, what: str, query: str) -> list[Any]:
-    found: list[Any] = json.loads(done(aws(house, "ec2", f"describe-{what}", "--query", query)).out)
-    return found
+def own_vpcs(house: Deployment) -> list[str]:
+    """All but the default one, which every account has."""
+    return [vpc["VpcId"] for vpc in house.client("ec2").describe_vpcs()["Vpcs"] if not vpc["IsDefault"]]
 
 
 def launch_a_host(house: Deployment) -> str:
     """Start an instance as the runner's own launches tag them."""
-    image = json.loads(done(aws(house, "ec2", "describe-images", "--owners", "amazon")).out)["Images"][0]["ImageId"]
-    tags = "ResourceType=instance,Tags=[{Key=rampart:event,Value=iris},{Key=rampart:launch,Value=by-hand}]"
-    words = ("--image-id", image, "--count", "1", "--tag-specifications", tags)
-    launched: str = json.loads(done(aws(house, "ec2", "run-instances", *words)).out)["Instances"][0]["InstanceId"]
-    return launched
+    ec2 = house.client("ec2")
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    tags = [{"Key": "rampart:event", "Value": "iris"}, {"Key": "rampart:launch", "Value": "by-hand"}]
+    tagged = [{"ResourceType": "instance", "Tags": tags}]
+    launched = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=tagged)
+    instance_id: str = launched["Instances"][0]["InstanceId"]
+    return instance_id
 
 
 def test_keys_create_makes_a_pair_for_its_owner_alone_and_replaces_none_unasked(deployment: Deployment) -> None:
@@ -80,33 +86,34 @@ def test_keys_create_writes_elsewhere_and_says_what_to_write_into_the_event_file
     assert f"write worker.key_path: {private} in" in made.err
 
 
-def test_a_preview_before_the_first_up_tells_what_would_be_made_and_makes_none_of_it(house: Deployment) -> None:
+def test_a_preview_before_the_first_up_tells_what_would_be_made_and_makes_none_of_it(
+    house: Deployment, foreseen: list[dict[str, str]]
+) -> None:
     shown = done(house.invoke("preview", "--local"))
-    changes = previewed(house)
 
-    assert {change["action"] for change in changes} == {"created"}
-    assert {"aws:ec2/vpc:Vpc", "aws:imagebuilder/imagePipeline:ImagePipeline"} <= {one["type"] for one in changes}
-    assert all(change["name"] in shown.out for change in changes)
-    assert f"would be {len(changes)} created" in shown.err
+    assert {change["action"] for change in foreseen} == {"created"}
+    assert {"aws:ec2/vpc:Vpc", "aws:imagebuilder/imagePipeline:ImagePipeline"} <= {one["type"] for one in foreseen}
+    assert all(change["name"] in shown.out for change in foreseen)
+    assert f"would be {len(foreseen)} created" in shown.err
     assert shown.err.splitlines()[-1] == "next: invoke up --event iris --local"
-    assert described(house, "vpcs", "Vpcs[?!IsDefault]") == []
+    assert own_vpcs(house) == []
     assert house.invoke("outputs", "--local").exit_code == 2
 
 
-def test_an_up_does_what_was_foreseen_and_twice_changes_nothing(house: Deployment) -> None:
-    foreseen = len(previewed(house))
-
+def test_an_up_does_what_was_foreseen_and_twice_changes_nothing(
+    house: Deployment, foreseen: list[dict[str, str]]
+) -> None:
     first = done(house.invoke("up", "--local"))
     again = done(house.invoke("up", "--local"))
 
-    assert f"{foreseen} created, in " in first.err
-    assert f"{foreseen} unchanged, in " in again.err
+    assert f"{len(foreseen)} created, in " in first.err
+    assert f"{len(foreseen)} unchanged, in " in again.err
     assert "created" not in again.err
     assert "nothing, all is as declared" in done(house.invoke("preview", "--local")).out
-    kept = Path(exports(house)["RAMPART_STATE_DIR"]) / "iris" / "outputs.json"
+    kept = Path(house.exports()["RAMPART_STATE_DIR"]) / "iris" / "outputs.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     outputs = json.loads(done(house.invoke("outputs", "--local", "--json")).out)
-    assert outputs["vpc_id"] in described(house, "vpcs", "Vpcs[].VpcId")
+    assert own_vpcs(house) == [outputs["vpc_id"]]
 
 
 def test_a_changed_event_file_changes_what_it_must(house: Deployment) -> None:
@@ -124,7 +131,7 @@ def test_a_changed_event_file_changes_what_it_must(house: Deployment) -> None:
 
 def test_refresh_forgets_what_somebody_deleted_and_the_next_up_makes_it_again(house: Deployment) -> None:
     template = json.loads(done(house.invoke("outputs", "--local", "--json")).out)["launch_template_id"]
-    done(aws(house, "ec2", "delete-launch-template", "--launch-template-id", template))
+    house.client("ec2").delete_launch_template(LaunchTemplateId=template)
 
     refreshed = done(house.invoke("refresh", "--local"))
 
@@ -143,9 +150,9 @@ def test_destroy_refuses_while_a_host_is_up_and_ends_it_when_forced(house: Deplo
 
     forced = done(house.invoke("destroy", "--local", "--force"))
     assert f"hosts {instance_id}" in forced.err
-    states = described(house, "instances", "Reservations[].Instances[].State.Name")
-    assert set(states) <= {"terminated"}
-    assert described(house, "vpcs", "Vpcs[?!IsDefault]") == []
+    found = house.client("ec2").describe_instances()["Reservations"]
+    assert {one["State"]["Name"] for each in found for one in each["Instances"]} <= {"terminated"}
+    assert own_vpcs(house) == []
 
 
 def test_what_is_destroyed_has_no_outputs_and_destroying_it_again_is_fine(house: Deployment) -> None:
@@ -153,4 +160,4 @@ def test_what_is_destroyed_has_no_outputs_and_destroying_it_again_is_fine(house:
 
     assert "nothing to do" in again.err
     assert house.invoke("outputs", "--local").exit_code == 2
-    assert not (Path(exports(house)["RAMPART_STATE_DIR"]) / "iris" / "outputs.json").exists()
+    assert not (Path(house.exports()["RAMPART_STATE_DIR"]) / "iris" / "outputs.json").exists()

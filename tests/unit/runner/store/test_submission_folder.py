@@ -18,7 +18,7 @@ def test_a_name_of_letters_and_digits_is_taken(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a/b", "..", ".", ".x", "with space", "x" * 21, "-x", "näme", "a\n", "a\0b", "a\\b", "a:b"]
+    "name", ["", "a/b", "..", ".", ".x", "with space", "x" * 21, "-x", "näme", "a\n", "a\0b", "a\\b", "a:b", "a;b"]
 )
 def test_a_name_that_could_not_be_a_folders_is_refused(name: str) -> None:
     with pytest.raises(SubmissionInvalid, match="cannot be the name of a submission"):
