@@ -37,6 +37,8 @@ def check(name: str | None, *, config: str | None, local: bool) -> list[Finding]
         findings += _guarded("containment", lambda: _containment(event))
     if event.is_on_ec2:
         findings += _aws(event)
+    if event.worker.worker_type == "dask":
+        findings += _guarded("Dask cluster", lambda: _dask(event))
     return findings
 
 
@@ -133,6 +135,21 @@ def _aws(event: EventConfig) -> list[Finding]:
     found += _guarded("security group", lambda: _security_group(event, outputs))
     found += _guarded("key", lambda: _key_pair(event, outputs))
     return found
+
+
+def _dask(event: EventConfig) -> Iterator[Finding]:
+    from contracts.errors import HostUnreachable
+    from tasks import dask_operations
+
+    if event.worker.cluster is not None and dask_operations.workers_of_loop(event) is None:
+        yield Finding(Level.OK, "Dask cluster", f"{event.worker.cluster}: it lives as long as a train-loop")
+        return
+    try:
+        found = dask_operations.workers(event)
+    except HostUnreachable as error:
+        yield Finding(Level.WARNING, "Dask cluster", error.message, error.hint)
+        return
+    yield Finding(Level.OK, "Dask cluster", dask_operations.told(found))
 
 
 def _credentials(event: EventConfig) -> Iterator[Finding]:
