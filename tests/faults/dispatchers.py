@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from tests import warm
 from tests.faults import serving
 from tests.faults.serving import Order
 
@@ -58,8 +58,6 @@ class DispatcherProcess:
 
 def start(order: Order) -> DispatcherProcess:
     """Start one; it has begun when this returns, and may have ended."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([serving.__name__])
-    process = context.Process(target=serving.serve, args=(order,), daemon=True)
+    process = warm.context().Process(target=serving.serve, args=(order,), daemon=True)
     process.start()
     return DispatcherProcess(process, order.log)
