@@ -195,6 +195,11 @@ class EventConfig(Section):
         return worker.worker_type == "aws"
 
     @property
+    def hosts_end_with_loop(self) -> bool:
+        """Whether no run can go on on its host when the loop has ended."""
+        return self.worker.worker_type == "dask" and self.worker.cluster is ClusterKind.EC2
+
+    @property
     def n_workers(self) -> int:
         """How many submissions run at a time; a Dask worker's own key, as RAMP has it, wins."""
         if self.worker.worker_type == "dask" and self.worker.n_workers is not None:

@@ -33,15 +33,15 @@ def dask_cluster(
 ) -> None:
     """Show an event's Dask cluster: its workers, their runs, the free places. Or change its size.
 
-    A cluster of `worker.cluster` lives as long as a train-loop, which scales it; one of `worker.dask_scheduler` is its
-    keeper's.
+    A cluster of `worker.cluster` lives as long as a train-loop, which scales it; that of `worker.dask_scheduler` is
+    not scaled here.
 
     Example: invoke dask-cluster --event dask --scale 4
     """
     from tasks import dask_operations
     from tasks.events import open_event
 
-    size = dask_operations.size_of(up=up, scale=scale, down=down)
+    size = dask_operations.size_of(up=up, scale=scale, down=down, dashboard=dashboard)
     opened = open_event(event, config=config, local=local)
     if size is not None:
         dask_operations.resize(opened, size)

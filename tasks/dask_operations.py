@@ -26,10 +26,11 @@ class Size:
     at_least: bool = False
 
 
-def size_of(*, up: bool, scale: str | None, down: bool) -> Size | None:
+def size_of(*, up: bool, scale: str | None, down: bool, dashboard: bool) -> Size | None:
     """What the command line asks for; None where nothing is to change. Raises AskedWrongly."""
-    if up + down + (scale is not None) > 1:
-        raise AskedWrongly("--up, --scale and --down exclude one another", hint="leave out all but one")
+    if up + down + dashboard + (scale is not None) > 1:
+        message = "--up, --scale, --down and --dashboard exclude one another"
+        raise AskedWrongly(message, hint="leave out all but one")
     if scale is not None and not scale.isdigit():
         raise AskedWrongly(f"--scale {scale!r} is no number of workers", hint="like --scale 4")
     if scale is not None:
@@ -44,7 +45,7 @@ def resize(event: EventConfig, size: Size) -> None:
 
     with _cluster(event) as cluster:
         if not isinstance(cluster, StandingCluster):
-            hint = "its workers are its keeper's, or those of the train-loop that started it"
+            hint = "its workers are those of whoever keeps it, or of the train-loop that started it"
             raise AskedWrongly(f"the Dask cluster of {event.name} is not the stack's, and not scaled here", hint=hint)
         if size.at_least:
             before, after = cluster.have_at_least(size.count)
@@ -98,8 +99,8 @@ def show_dashboard(event: EventConfig) -> None:
     _check(event)
     outputs = stack.outputs_of(event)
     if outputs is None or not outputs.dask_scheduler_id:
-        hint = "a cluster of worker.cluster has none; that of worker.dask_scheduler is its keeper's to show"
-        raise AskedWrongly(f"the stack of {event.name} has no Dask scheduler whose pages could be shown", hint=hint)
+        hint = "only the pages of the cluster that infra.dask declares are shown"
+        raise AskedWrongly(f"the stack of {event.name} has no standing Dask scheduler", hint=hint)
     session, key = session_for(event), gateway.ensure_known(event, outputs)
     scheduler = StandingMachines(outputs, Ec2(session)).scheduler()
     address = addresses_of(event, way_in(event, outputs, key), session).of(scheduler)

@@ -48,7 +48,7 @@ def serve(
     """
     policy = policy_of(hunger_policy)
     interruption = Interruption()
-    with stopped_by_signals(interruption, terminate=terminate):
+    with stopped_by_signals(interruption, terminate=terminate or event.hosts_end_with_loop):
         summary = serve_event(event, interruption, policy, watch or Watch(), until_closed=until_closed)
     if summary.paused and not interruption.asked:
         hint = f"mend it, then: invoke resume --event {event.name}"
@@ -75,6 +75,8 @@ def serve_event(
     check_image = canary_gate.admitted(event)
     store = open_store(event)
     hooks = Hooks(event, os.environ)
+    if event.hosts_end_with_loop:
+        interruption = _ending(interruption)
     is_closed = partial(_has_closed, open_catalogue(event), event.name) if until_closed else None
     with (
         scorer_of(event) as scorer,
@@ -97,6 +99,13 @@ def serve_event(
     if summary.unexpected:
         console.say(f"error: {summary.unexpected} results could not be recorded, see above", style="red")
     return summary
+
+
+def _ending(interruption: Interruption) -> Interruption:
+    """Have runs ended where others are handed back: theirs could not go on."""
+    own = Interruption()
+    interruption.on_ask(lambda: own.ask(Wish.CANCEL if interruption.wish is Wish.CANCEL else Wish.END))
+    return own
 
 
 def train_one(

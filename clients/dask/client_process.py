@@ -42,11 +42,18 @@ async def serve(first: Frame, asked: asyncio.Queue[Frame | None], tell: Callable
     """Connect and answer until None is asked; gives the exit code."""
     try:
         client = await _connected(first.header)
+    except Exception as error:
+        tell(Frame({"failed": f"it could not be dialled: {_words(error)}"}))
+        return REFUSED
+    try:
         with tempfile.TemporaryDirectory() as folder:
             module = _under_its_own_name(Path(folder))
             await client.upload_file(module.__file__)
         session = Session(client, module)
         await session.begin_listening()
+    except OSError:  # Dask's own errors of a broken connection among them
+        tell(Frame({"failed": "nobody answers there, or not to what we show"}))
+        return REFUSED
     except Exception as error:
         tell(_failure(error))
         return REFUSED
@@ -94,8 +101,13 @@ async def _answer(session: Session, frame: Frame, tell: Callable[[Frame], None])
 
 def _failure(error: Exception) -> Frame:
     """A connection that breaks is told in our own words; what else happens here is told as it is."""
-    told = str(error) if type(error) is ConnectionError else f"{type(error).__name__}: {error}"
-    return Frame({"failed": told[:300]})
+    return Frame({"failed": str(error) if type(error) is ConnectionError else _words(error)})
+
+
+def _words(error: BaseException) -> str:
+    if not str(error) and error.__cause__ is not None:  # so Dask tells of TLS that could not even begin
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"[:300]
 
 
 def _under_its_own_name(folder: Path) -> Any:

@@ -6,9 +6,11 @@ import itertools
 import logging
 import os
 import re
+import select
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -23,6 +25,9 @@ from contracts.errors import HostUnreachable
 _log = logging.getLogger(__name__)
 _PROGRAM = Path(__file__).with_name("client_process.py")
 _DIAL_S = 60.0
+_TAKES_S = 60.0  # so long it may take none of a question
+_LOOK_MS = 500
+_PIECE_BYTES = 64 * 1024  # a pipe holds no more
 _FORWARDED = ("PATH", "LANG")
 _MOST_WORDS = 300
 
@@ -46,6 +51,7 @@ class Connection:
         """
         self._address = scheduler.address
         self._lock = threading.Lock()
+        self._saying = threading.Lock()  # another one: who is not listened to must not keep others from closing
         self._numbers = itertools.count(1)
         self._waiting: dict[int, Future[Frame]] = {}
         self._why_closed = ""
@@ -56,6 +62,7 @@ class Connection:
             start_new_session=True,
         )  # fmt: skip
         self._input, self._output = _pipe(self._process.stdin), _pipe(self._process.stdout)
+        os.set_blocking(self._input.fileno(), False)
         ready: Future[Frame] = Future()
         self._waiting[0] = ready
         threading.Thread(target=self._listen, daemon=True, name="dask-client").start()
@@ -85,7 +92,7 @@ class Connection:
             self._waiting[number] = answer
         try:
             self._say(Frame({"id": number, "verb": verb, **asked}, payload))
-        except HostUnreachable:
+        except BaseException:
             self._waiting.pop(number, None)
             raise
         return answer
@@ -93,9 +100,6 @@ class Connection:
     def close(self) -> None:
         """End the process; doing it twice is fine."""
         self._end("the connection to it was closed")
-        with suppress(ProcessLookupError, PermissionError):
-            if self._process.poll() is None:
-                os.killpg(self._process.pid, 9)
         self._process.wait()
         for pipe in (self._input, self._output):
             with suppress(OSError):
@@ -108,14 +112,24 @@ class Connection:
             raise HostUnreachable(f"the Dask scheduler {self._address} did not answer in time") from error
 
     def _say(self, frame: Frame) -> None:
-        data = frames.encoded(*frame)
+        left = memoryview(frames.encoded(*frame))
         try:
-            with self._lock:
-                left = memoryview(data)
+            with self._saying:
                 while left:
-                    left = left[self._input.write(left) :]
+                    left = left[self._written(left) :]
         except (OSError, ValueError) as error:
+            self._end("it takes no questions any more")
             raise self._lost() from error
+
+    def _written(self, data: memoryview) -> int:
+        """Write as much as there is room for. Raises TimeoutError where there is none for long, and when we close."""
+        room = select.poll()
+        room.register(self._input, select.POLLOUT)
+        deadline = time.monotonic() + _TAKES_S
+        while not room.poll(_LOOK_MS):
+            if self._why_closed or time.monotonic() > deadline:
+                raise TimeoutError
+        return self._input.write(data) or 0
 
     def _listen(self) -> None:
         why = "it does not answer any more"
@@ -126,14 +140,13 @@ class Connection:
             why = f"its client says what it should not: {error}"
         except (EOFError, OSError, ValueError):
             pass
-        self._end(why)
-        with suppress(ProcessLookupError, PermissionError):
-            if self._process.poll() is None:
-                os.killpg(self._process.pid, 9)
+        finally:
+            self._end(why)
 
     def _hear(self, frame: Frame) -> None:
         number = frame.header.get("id", 0)
-        answer = self._waiting.pop(number, None) if isinstance(number, int) else None
+        with self._lock:
+            answer = self._waiting.pop(number, None) if type(number) is int else None  # True would be 1
         if answer is None:
             raise frames.Malformed("nobody asked for that")
         if not answer.set_running_or_notify_cancel():
@@ -147,19 +160,23 @@ class Connection:
     def _exactly(self, size: int) -> bytes:
         data = bytearray()
         while len(data) < size:
-            piece = self._output.read(size - len(data))
+            piece = self._output.read(min(size - len(data), _PIECE_BYTES))
             if not piece:
                 raise EOFError
             data += piece
         return bytes(data)
 
     def _end(self, why: str) -> None:
+        """Tell everybody who waits, and end the process. The first reason is the one that is told."""
         with self._lock:
             self._why_closed = self._why_closed or why
             waiting, self._waiting = self._waiting, {}
         for answer in waiting.values():
             if answer.set_running_or_notify_cancel():
                 answer.set_exception(self._lost())
+        with suppress(ProcessLookupError, PermissionError):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, 9)
 
     def _lost(self) -> HostUnreachable:
         return HostUnreachable(f"the Dask scheduler {self._address}: {self._why_closed or 'its client has ended'}")
@@ -182,7 +199,8 @@ def _shown(scheduler: Scheduler) -> Mapping[str, str]:
 
 def _words(text: object) -> str:
     """What a stranger may have written, as one line that can be shown."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(text)[:_MOST_WORDS]).strip()
+    said = text[:_MOST_WORDS] if isinstance(text, str) else ""
+    return "".join(letter if letter.isprintable() else " " for letter in said).strip() or "it does not say why"
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -12,6 +12,7 @@ from contracts.dask import DaskWorker, Scheduler
 from contracts.errors import HostUnreachable
 
 _MACHINE = re.compile(r"[0-9a-f]{32}")
+_WORD = re.compile(r"[!-~]{1,200}")  # an address, or the key of a run
 
 
 class Door:
@@ -56,15 +57,7 @@ class Door:
     def workers(self) -> tuple[DaskWorker, ...]:
         """Every worker that the scheduler knows now."""
         told = self._connection.ask("workers").header.get("workers")
-        if not isinstance(told, list):
-            raise HostUnreachable("the Dask cluster says what is no answer")
-        try:
-            return tuple(
-                DaskWorker(str(one["address"])[:200], _machine(one["machine"]), tuple(map(str, one["runs"])))
-                for one in told
-            )
-        except (KeyError, TypeError) as error:
-            raise HostUnreachable("the Dask cluster says what is no answer") from error
+        return tuple(_worker(one) for one in _list(told))
 
     def transport(self, machine: str, key: str = "", *, is_last: bool = False) -> DaskTransport:
         """Use a machine as a host, through the worker whose place the run `key` has where that is there.
@@ -76,6 +69,29 @@ class Door:
     def close(self) -> None:
         """End the connection; places that are held stay held."""
         self._connection.close()
+
+
+def _worker(told: object) -> DaskWorker:
+    if not isinstance(told, dict):
+        raise _no_answer()
+    runs = tuple(_word(run) for run in _list(told.get("runs")))
+    return DaskWorker(_word(told.get("address")), _machine(told.get("machine")), runs)
+
+
+def _list(told: object) -> list[object]:
+    if not isinstance(told, list):
+        raise _no_answer()
+    return told
+
+
+def _word(told: object) -> str:
+    if not isinstance(told, str) or not _WORD.fullmatch(told):
+        raise _no_answer()
+    return told
+
+
+def _no_answer() -> HostUnreachable:
+    return HostUnreachable("the Dask cluster says what is no answer")
 
 
 def _machine(told: object) -> str:

@@ -93,7 +93,8 @@ class Session:
         self._machines.update({address: str(told[address]) for address in ready})
         if any(ready.values()):
             # a scheduler looks for places when a worker comes, and not when that has something more to offer
-            for key in list(self._wanted):
+            given = {key for keys in (await self._client.processing()).values() for key in keys}
+            for key in [key for key in self._wanted if _HOLD + key not in given]:
                 await self._withdraw(key)
 
     async def _hold(self, key: str, limit_s: float) -> dict[str, Any]:

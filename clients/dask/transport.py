@@ -20,6 +20,8 @@ from contracts.errors import CommandTimedOut, HostUnreachable
 _PIECE_BYTES = 2**20
 _WAIT_S = 20.0
 _SPARE_S = 60.0
+_MOST_CODE = 255
+_MOST_ADDRESS = 200
 _COMMANDS = itertools.count(1)
 _OURS = uuid.uuid4().hex
 
@@ -101,8 +103,10 @@ class _Command:
             asking = None
             size = header.get("out")
             code = header.get("code")
-            if not isinstance(size, int) or not 0 <= size <= len(data) or not isinstance(code, int | None):
-                raise HostUnreachable(f"the worker on {self._machine} says what is no answer")
+            if type(size) is not int or not 0 <= size <= len(data):
+                raise self._no_answer()
+            if code is not None and (type(code) is not int or not -1 <= code <= _MOST_CODE):
+                raise self._no_answer()
             if data[:size]:
                 yield Stream.OUT, data[:size]
             if data[size:]:
@@ -151,8 +155,14 @@ class _Command:
             raise HostUnreachable(f"the connection to {self._machine} was closed", hint="connect again") from error
         finally:
             self._asked.discard(answer)
-        self._address = frame.header.get("address", self._address)
+        address = frame.header.get("address", self._address)
+        if address is not None and (not isinstance(address, str) or len(address) > _MOST_ADDRESS):
+            raise self._no_answer()  # it is said again with every question
+        self._address = address
         return frame
+
+    def _no_answer(self) -> HostUnreachable:
+        return HostUnreachable(f"the worker on {self._machine} says what is no answer")
 
     def _write(self, data: bytes) -> None:
         self._put(data, ends=False)

@@ -47,4 +47,10 @@ class Announcement:
             told = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return told if isinstance(told, dict) and {"owner", "address", "tls"} <= told.keys() else {}
+        is_whole = isinstance(told, dict) and {"owner", "address", "tls"} <= told.keys() and _is_tls(told["tls"])
+        return told if is_whole else {}
+
+
+def _is_tls(files: object) -> bool:
+    is_list = isinstance(files, list) and len(files) == 3 and all(isinstance(path, str) for path in files)
+    return files is None or is_list

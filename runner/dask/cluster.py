@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from contracts.dask import DaskWorker, Scheduler
 from runner.ports import Transport
@@ -31,6 +31,24 @@ class Cluster(Protocol):
     def close(self) -> None:
         """End what was started for this loop alone; doing it twice is fine."""
         ...
+
+
+@runtime_checkable
+class Owned(Protocol):
+    """A cluster whose machines somebody can be asked about who knows: EC2."""
+
+    def has_lost(self, host: str) -> bool:
+        """Whether the machine at that private address has surely ended. Raises CloudError."""
+        ...
+
+
+class Forward(Protocol):
+    """A port of this machine that leads to the scheduler's."""
+
+    @property
+    def port(self) -> int: ...
+
+    def close(self) -> None: ...
 
 
 class Door(Protocol):

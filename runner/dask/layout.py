@@ -28,7 +28,8 @@ def layout_of(event: EventConfig) -> Callable[[Transport], HostLayout]:
                 return here
         problem, folder = event.ramp.problem_name, event.worker.remote_ramp_kit_folder
         found = find_layout(transport, problem=problem, remote_kit_folder=folder)
-        return replace(found, hidden=(CERTIFICATES,))
+        # machines that somebody else keeps are not there for submissions alone, as far as we know
+        return replace(found, is_ours=event.is_on_ec2, hidden=(CERTIFICATES,))
 
     return find
 

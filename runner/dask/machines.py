@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.dask_machines import DaskRole
-from contracts.errors import AskedWrongly, HostUnreachable
+from contracts.errors import HostUnreachable
 from contracts.instance import Instance
 from contracts.stack import StackOutputs
 from contracts.work import HostAddress
@@ -94,12 +94,12 @@ class StandingMachines:
         return [DaskMachine(each, role) for each in found if (role := roles.get(each.instance_id)) is not None]
 
     def scheduler(self) -> DaskMachine:
-        """The scheduler's. Raises CloudError, AskedWrongly where it has ended, HostUnreachable while it boots."""
+        """The scheduler's. Raises CloudError, and HostUnreachable while it boots or where it has ended."""
         outputs = self._outputs
         found = self._instances.instance(outputs.dask_scheduler_id)
         if found is None or found.has_ended:
-            hint = f"invoke up --event {outputs.event} makes another: it ends itself at the age of max_lifetime_s"
-            raise AskedWrongly(f"the Dask scheduler {outputs.dask_scheduler_id} has ended", hint=hint)
+            hint = f"invoke up --event {outputs.event} makes another; then start the loop anew"
+            raise HostUnreachable(f"the Dask scheduler {outputs.dask_scheduler_id} has ended", hint=hint)
         if found.state != "running" or not found.private_address:
             raise HostUnreachable(f"the Dask scheduler {found.instance_id} is {found.state}", hint="it boots: wait")
         return DaskMachine(found, DaskRole.SCHEDULER)

@@ -17,9 +17,8 @@ from contracts.infra import Access
 from contracts.stack import StackOutputs
 from contracts.work import HostAddress, Provisioned
 from runner.dask.announcing import Announcement
-from runner.dask.cluster import Cluster
+from runner.dask.cluster import Cluster, Forward
 from runner.dask.clusters.somebodys import SomebodysCluster
-from runner.dask.clusters.standing import Forward
 from runner.dask.layout import layout_of
 from runner.dask.pool import DaskHosts, DaskTempo, machine_of
 from runner.dask.walls import walled

@@ -14,7 +14,8 @@ from contracts.errors import CommandFailed, HostKeyRefused, HostUnreachable, Ram
 from contracts.work import Claimed, HostAddress, HostLayout, Provisioned, Work
 from runner.commands import job_name
 from runner.dask.announcing import Announcement
-from runner.dask.cluster import Cluster, Door
+from runner.dask.cluster import Cluster, Door, Owned
+from runner.dask.machines import host_of
 from runner.interruption import Interrupted, Interruption, Wish
 from runner.ports import Transport
 from runner.stages import clean_up
@@ -79,6 +80,7 @@ class DaskHosts:
         self._door: Door | None = None
         self._runs: set[str] = set()
         self._missing_since: dict[str, float] = {}
+        self._hosts: dict[str, str] = {}  # by machine, as the address of its worker named it last
         self._left: dict[
             str, list[Provisioned]
         ] = {}  # what may go on on machines that were lost, should they come back
@@ -128,17 +130,24 @@ class DaskHosts:
         except (HostUnreachable, TimeoutError):  # another run was faster
             self._let_go(key)
             return None
+        except BaseException:
+            self._let_go(key)
+            raise
 
     def connect(self, provisioned: Provisioned) -> Transport:
         """Reach the machine through any of its workers. Raises HostUnreachable."""
         machine, work = machine_of(provisioned), provisioned.claimed.work
         self._scale(work)
         door = self._opened()
-        door.keep(job_name(work), machine, _limit_s(work))
-        return door.transport(machine, job_name(work))
+        door.keep(_key_of(provisioned), machine, _limit_s(work))
+        self._missing_since.pop(machine, None)
+        return door.transport(machine, _key_of(provisioned))
 
     def is_gone(self, provisioned: Provisioned) -> bool:
-        """Whether the scheduler has known no worker on the machine for a while; its silence says nothing."""
+        """Whether the scheduler has known no worker on the machine for a while; its silence says nothing.
+
+        That is not waited for where the owner of the machine knows that it has ended. Raises CloudError.
+        """
         machine = machine_of(provisioned)
         try:
             seen = {worker.machine for worker in self._opened().workers()}
@@ -149,11 +158,11 @@ class DaskHosts:
             self._missing_since.pop(machine, None)
             return False
         since = self._missing_since.setdefault(machine, self._clock())
-        return self._clock() - since >= self._tempo.gone
+        return self._clock() - since >= self._tempo.gone or self._has_ended(machine)
 
     def release(self, provisioned: Provisioned) -> None:
         """End what may still run of the job, remove its folder, give the place back."""
-        key, machine = job_name(provisioned.claimed.work), machine_of(provisioned)
+        key, machine = _key_of(provisioned), machine_of(provisioned)
         if machine in self._missing_since:
             with self._lock:
                 self._left.setdefault(machine, []).append(provisioned)
@@ -192,18 +201,29 @@ class DaskHosts:
         finally:
             forget()
             transport.close()
-        host = HostAddress(host_id=f"{_PREFIX}{machine}", address=machine, user=self._user)
+        # a host of a cluster is addressed by the name under which its place is held
+        host = HostAddress(host_id=f"{_PREFIX}{machine}", address=job_name(claimed.work), user=self._user)
         return Provisioned(claimed, host, layout, is_standing=True)
 
     def _clear(self, machine: str, transport: Transport) -> None:
         """End what lost runs have left on a machine that has come back."""
+        self._missing_since.pop(machine, None)
         with self._lock:
             left = self._left.pop(machine, [])
-        for provisioned in left:
-            try:
-                clean_up.clean_up(provisioned, transport)
-            except CommandFailed as error:
-                _log.error("could not clean up after a lost run: %s", error, extra={"action": "clean-up-failed"})
+        try:
+            while left:
+                self._clean_up(left[0], transport)
+                del left[0]
+        finally:  # it may be gone again
+            if left:
+                with self._lock:
+                    self._left.setdefault(machine, []).extend(left)
+
+    def _clean_up(self, provisioned: Provisioned, transport: Transport) -> None:
+        try:
+            clean_up.clean_up(provisioned, transport)
+        except CommandFailed as error:
+            _log.error("could not clean up after a lost run: %s", error, extra={"action": "clean-up-failed"})
 
     def _machine(self, waiting: Future[str]) -> str:
         try:
@@ -241,13 +261,19 @@ class DaskHosts:
                 self._runs.add(key)
         self._tell_cluster()
 
+    def _has_ended(self, machine: str) -> bool:
+        host = self._hosts.get(machine)
+        return host is not None and isinstance(self._cluster, Owned) and self._cluster.has_lost(host)
+
     def _tell_cluster(self) -> None:
         with self._lock:
             wanted, door = len(self._runs) * self._places_per_run, self._door
         busy = None
         try:
             if door is not None and door.is_open:
-                busy = {_host(worker.address) for worker in door.workers() if worker.runs}
+                workers = door.workers()
+                self._hosts.update((worker.machine, host_of(worker.address)) for worker in workers)
+                busy = {host_of(worker.address) for worker in workers if worker.runs}
         except HostUnreachable as error:
             _log.debug("nobody says which workers have a run: %s", error)
         try:
@@ -261,9 +287,9 @@ def machine_of(provisioned: Provisioned) -> str:
     return provisioned.host.host_id.removeprefix(_PREFIX)
 
 
-def _host(address: str) -> str:
-    """`10.0.0.5` of `tls://10.0.0.5:8788`."""
-    return address.rpartition("/")[2].rpartition(":")[0]
+def _key_of(provisioned: Provisioned) -> str:
+    """What the place is held by: several jobs of one run may follow one another in it, under names of their own."""
+    return provisioned.host.address
 
 
 def _limit_s(work: Work) -> float:

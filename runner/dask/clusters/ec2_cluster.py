@@ -19,8 +19,9 @@ from contracts.errors import AskedWrongly, CloudError, HostKeyRefused, HostUnrea
 from contracts.event import EventConfig
 from contracts.instance import LAUNCH_TAG
 from contracts.stack import StackOutputs
+from runner.dask.cluster import Forward
 from runner.dask.clusters.keeper import Keeper, clean_environment
-from runner.dask.machines import STACK_TAG, DaskMachine
+from runner.dask.machines import STACK_TAG, DaskMachine, host_of
 from runner.dask.sizing import Bounds, Sizing
 from runner.ports import Instances
 
@@ -75,15 +76,6 @@ class Tls:
 
     certifier: Callable[[Machines], Certifying]
     client: Callable[[], TlsFiles]
-
-
-class Forward(Protocol):
-    """A port of this machine that leads to the scheduler's."""
-
-    @property
-    def port(self) -> int: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +167,7 @@ class Ec2Cluster:
         """
         with self._scaling:
             self._sizing.note(wanted, self._doors.clock())
-            known = frozenset(_host(address) for address in busy or ())
+            known = frozenset(host_of(address) for address in busy or ())
             self._busy = known if len(known) >= wanted else None
             self._have(max(self._target, self._bounds.clamp(wanted)))
 
@@ -183,6 +175,10 @@ class Ec2Cluster:
         """The machines of the cluster that have not ended; none before it is up. Raises CloudError."""
         up = self._up
         return [] if up is None else self._machines(up.cluster_id, up.scheduler_id)
+
+    def has_lost(self, host: str) -> bool:
+        """Whether no machine of the cluster has that private address any more. Raises CloudError."""
+        return all(each.instance.private_address != host for each in self.machines())
 
     def close(self) -> None:
         """Terminate all machines; doing it twice is fine."""
@@ -363,8 +359,3 @@ def start_keeper(
     """
     settings = {"plan": plan.model_dump(mode="json"), **credentials}
     return Keeper(_PROGRAM, settings, environment=environment, log=log, start_s=_START_S)
-
-
-def _host(address: str) -> str:
-    """`tls://10.0.0.5:8788` and `10.0.0.5` are on one machine."""
-    return address.rpartition("//")[2].partition(":")[0]

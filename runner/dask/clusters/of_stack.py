@@ -18,7 +18,8 @@ from contracts.infra import DaskCluster
 from contracts.stack import StackOutputs
 from contracts.work import HostAddress
 from runner.dask.certifying import Certifier
-from runner.dask.clusters.standing import Forward, Reach, StandingCluster, StandingSettings
+from runner.dask.cluster import Forward
+from runner.dask.clusters.standing import Reach, StandingCluster, StandingSettings
 from runner.dask.machines import Addresses, DaskMachine, Login, StandingMachines
 from runner.dask.sizing import Bounds
 from runner.hosts import WayIn

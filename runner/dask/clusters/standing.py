@@ -16,6 +16,7 @@ from contracts.infra import Access
 from contracts.instance import Instance
 from contracts.work import HostAddress
 from runner.dask.certifying import Certifier
+from runner.dask.cluster import Forward
 from runner.dask.machines import Addresses, DaskMachine, StandingMachines, host_of
 from runner.dask.sizing import Bounds, Sizing
 from runner.ports import Instances
@@ -33,15 +34,6 @@ class Fleet(Protocol):
     def resize(self, target: int, *, on_demand: int) -> None:
         """Have it launch up to `target` machines, the first `on_demand` on demand; it ends none by itself."""
         ...
-
-
-class Forward(Protocol):
-    """A port of this machine that leads to the scheduler's."""
-
-    @property
-    def port(self) -> int: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +143,10 @@ class StandingCluster:
             self._busy = frozenset(busy)
             self._shrink(self._settings.bounds.clamp(target))
             return before, after if self._target is None else self._target
+
+    def has_lost(self, host: str) -> bool:
+        """Whether no machine of the cluster has that private address any more. Raises CloudError."""
+        return all(each.instance.private_address != host for each in self._reach.machines())
 
     def close(self) -> None:
         """Have the least number of workers again, unless runs go on, and close the way to the scheduler."""

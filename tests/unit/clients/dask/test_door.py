@@ -18,8 +18,8 @@ ADDRESS = "tls://10.0.0.5:8788"
 RUN = "iris-7-1-fold-0"
 NO_MACHINES = [
     "", "../../etc/passwd", "/root", "a/b", MACHINE[:-1], f"{MACHINE}0", f"{MACHINE}\n", f"\n{MACHINE}",
-    MACHINE.upper(), f"{MACHINE[:-1]}\x1b", f"{MACHINE[:-1]}\u0663", f"{MACHINE[:-3]}../", "-rf", "localhost", None, True,
-    7, 1.5, [MACHINE], {MACHINE: 1}, "g" * 32,
+    MACHINE.upper(), f"{MACHINE[:-1]}\x1b", f"{MACHINE[:-1]}\u0663", f"{MACHINE[:-3]}../", "-rf", "localhost", None,
+    True, 7, 1.5, [MACHINE], {MACHINE: 1}, "g" * 32,
 ]  # fmt: skip
 NO_WORDS = ["", "a b", "a\n", "\x1b[2J", "\u202ea", "x" * 201, None, True, 7, ["a"], {"a": 1}]
 

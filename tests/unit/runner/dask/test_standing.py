@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.dask import Scheduler, TlsFiles
-from contracts.errors import AskedWrongly, CloudError, HostKeyRefused, HostUnreachable
+from contracts.errors import CloudError, HostKeyRefused, HostUnreachable
 from contracts.infra import Access
 from contracts.work import HostAddress
 from runner.dask.certifying import Certifier
@@ -135,7 +135,7 @@ def test_a_scheduler_with_a_wrong_key_is_refused(bench: Bench, monkeypatch: pyte
 
 def test_one_that_has_ended_is_told_with_what_to_do(bench: Bench) -> None:
     bench.account.instances.terminate([SCHEDULER])
-    with pytest.raises(AskedWrongly, match="has ended") as caught:
+    with pytest.raises(HostUnreachable, match="has ended") as caught:
         bench.cluster().scheduler()
     assert "invoke up --event iris" in caught.value.hint
 
