@@ -15,6 +15,7 @@ _LOOK_S = 0.5
 _ANSWER_S = 20.0
 _CALL_S = 40.0  # longer than any command's output is waited for at a time
 _REMEMBERED = 10_000
+_MOST_TRIES = 20
 _NOBODY = "no worker is on that machine"
 
 
@@ -103,6 +104,7 @@ class Session:
             self._given_back.remove(key)
         self._futures[key] = await self._published(key) or await self._submitted(key, limit_s)
         wanted = self._wanted[key] = asyncio.get_running_loop().create_future()
+        tries = 0
         try:
             while key not in self._places:
                 over = asyncio.ensure_future(self._over(self._futures[key]))
@@ -111,6 +113,11 @@ class Session:
                 if wanted.cancelled():
                     raise asyncio.CancelledError
                 if not wanted.done():  # its worker ended before it began, or there are places where there were none
+                    tries += 1
+                    if tries > _MOST_TRIES:
+                        raise ConnectionError("no worker begins what it is given")
+                    await asyncio.sleep(_LOOK_S)
+                if not wanted.done():
                     self._futures[key] = await self._submitted(key, limit_s)
         finally:
             self._wanted.pop(key, None)
@@ -222,6 +229,8 @@ class Session:
     def _note(self, event: Any) -> None:
         if isinstance(event, dict) and all(isinstance(event.get(name), str) for name in ("key", "machine", "address")):
             self._places[event["key"]] = {name: event[name] for name in ("machine", "address")}
+            if len(self._places) > _REMEMBERED:  # other loops' runs are told of, too
+                del self._places[next(key for key in self._places if key not in self._kept)]
 
     async def _address(self, machine: str, key: str) -> str:
         """A worker of the machine: the one whose place the run has is not ended before the run is."""
