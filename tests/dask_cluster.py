@@ -1,4 +1,4 @@
-"""A Dask cluster of real processes on loopback, with TLS, whose parts can be ended and started anew."""
+"""A Dask cluster of real processes on loopback whose parts can be ended and started anew, with TLS or without."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ RESOURCE = ("--resources", "SUBMISSION=1")
 class DaskCluster:
     """A scheduler that may be replaced, and workers by name. Each worker's `home` is a machine to us."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_encrypted: bool = True) -> None:
         self._folder = folder
+        self._is_encrypted = is_encrypted
         self._port = free_port()
         authority = Authority(folder / "tls", stack="tests", now=lambda: datetime.now(UTC))
         authority.renew()
@@ -34,21 +35,32 @@ class DaskCluster:
 
     @property
     def scheduler(self) -> Scheduler:
-        return Scheduler(f"tls://127.0.0.1:{self._port}", self.client)
+        return Scheduler(f"tls://127.0.0.1:{self._port}", self.client) if self._is_encrypted else self._plain
 
     @property
     def unencrypted(self) -> str:
-        return f"tcp://127.0.0.1:{self._port}"
+        return self._plain.address
+
+    @property
+    def _plain(self) -> Scheduler:
+        return Scheduler(f"tcp://127.0.0.1:{self._port}")
 
     def start_scheduler(self) -> None:
-        options = ["--port", str(self._port), "--host", "127.0.0.1", "--no-dashboard", "--protocol", "tls"]
-        self._start("scheduler", [*options, *_shown(self._tls[DaskRole.SCHEDULER])], self._folder)
+        protocol = "tls" if self._is_encrypted else "tcp"
+        options = ["--port", str(self._port), "--host", "127.0.0.1", "--no-dashboard", "--protocol", protocol]
+        self._start("scheduler", [*options, *self._shown(DaskRole.SCHEDULER)], self._folder)
 
     def start_worker(self, name: str, *, home: Path | None = None, options: tuple[str, ...] = RESOURCE) -> None:
         home = home or self._folder / name
         home.mkdir(exist_ok=True)
         words = [self.scheduler.address, "--no-dashboard", "--nthreads", "1", "--no-nanny", "--memory-limit", "0"]
-        self._start(name, ["worker", *words, *options, *_shown(self._tls[DaskRole.WORKER])], home)
+        self._start(name, ["worker", *words, *options, *self._shown(DaskRole.WORKER)], home)
+
+    def start_workers_as_ramp_says(self, name: str, count: int) -> None:
+        """So many on one machine, by the command of RAMP's documentation, which knows nothing of us."""
+        self.home_of(name).mkdir()
+        words = ["worker", self.scheduler.address, "--nworkers", str(count)]
+        self._start(name, words, self.home_of(name))
 
     def home_of(self, name: str) -> Path:
         return self._folder / name
@@ -57,9 +69,9 @@ class DaskCluster:
         return self._processes[name].pid
 
     def kill(self, name: str) -> None:
-        """End a process without a farewell; what it started detached goes on."""
+        """End a process without a farewell, nannies with their workers; what it started detached goes on."""
         process = self._processes.pop(name)
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def lose(self, name: str) -> None:
@@ -78,7 +90,7 @@ class DaskCluster:
         log = (self._folder / f"{name}.log").open("ab")
         with log:
             self._processes[name] = subprocess.Popen(
-                argv, env=environment, cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                argv, env=environment, cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
             )
 
     def _issued(self, authority: Authority, role: DaskRole) -> TlsFiles:
@@ -89,6 +101,11 @@ class DaskCluster:
             path.write_text(text, encoding="ascii")
         return files
 
+    def _shown(self, role: DaskRole) -> list[str]:
+        tls = self._tls[role]
+        files = {"--tls-ca-file": tls.authority, "--tls-cert": tls.certificate, "--tls-key": tls.key}
+        return [word for option, path in files.items() for word in (option, str(path)) if self._is_encrypted]
+
     def _end_below(self, folder: Path) -> None:
         """End what bears the mark of a job below a folder."""
         for entry in Path("/proc").glob("[0-9]*"):
@@ -98,9 +115,9 @@ class DaskCluster:
 
 
 @contextmanager
-def dask_cluster(folder: Path, *, workers: int = 2) -> Iterator[DaskCluster]:
+def dask_cluster(folder: Path, *, workers: int = 2, is_encrypted: bool = True) -> Iterator[DaskCluster]:
     """Start a scheduler and so many workers."""
-    cluster = DaskCluster(folder)
+    cluster = DaskCluster(folder, is_encrypted=is_encrypted)
     try:
         cluster.start_scheduler()
         for number in range(workers):
@@ -115,11 +132,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _shown(tls: TlsFiles) -> list[str]:
-    return [
-        *("--tls-ca-file", str(tls.authority)),
-        *("--tls-cert", str(tls.certificate)),
-        *("--tls-key", str(tls.key)),
-    ]

@@ -35,7 +35,7 @@ class DaskTempo:
     """
 
     gone: float = 30.0
-    dial: float = 2.0
+    dial: float = 5.0
     another: float = 5.0
 
 

@@ -59,6 +59,26 @@ def rehearse_on_dask(tmp_path: Path) -> Iterator[Callable[..., tuple[Rehearsal, 
         _end(made)
 
 
+@pytest.fixture
+def rehearse_as_ramp_has_it(tmp_path: Path) -> Iterator[Callable[..., tuple[Rehearsal, DaskCluster]]]:
+    """Make an event of RAMP's own keys on a Dask cluster that was started by RAMP's documentation, with conda."""
+    with ExitStack() as stack:
+        made: list[Rehearsal] = []
+
+        def make(*, workers: int, **settings: Any) -> tuple[Rehearsal, DaskCluster]:
+            (tmp_path / "cluster").mkdir()
+            cluster = stack.enter_context(dask_cluster(tmp_path / "cluster", workers=0, is_encrypted=False))
+            cluster.start_workers_as_ramp_says("machine", workers)
+            path = jobs.make_conda(STAND_IN, tmp_path / "conda", "ramp-iris")
+            worker = f"worker_type: dask, conda_env: ramp-iris, dask_scheduler: '{cluster.scheduler.address}'"
+            event = rehearsal.open_event(tmp_path, "ramps", f"{worker}, n_workers: {workers}", STAND_IN, **settings)
+            made.append(Rehearsal(tmp_path, event, environment={"PATH": path}))
+            return made[-1], cluster
+
+        yield make
+        _end(made)
+
+
 @pytest.fixture(scope="session")
 def ground(cloud: Cloud) -> Ground:
     """What all events on the local cloud share."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -106,6 +107,17 @@ def make_prefix(job: Job, folder: Path) -> Path:
     (programs / "ramp-test").write_text(job.program)
     (programs / "ramp-test").chmod(0o755)
     return folder
+
+
+def make_conda(job: Job, root: Path, name: str) -> str:
+    """Make what passes for a conda with one environment; gives the PATH that it is on."""
+    prefix = make_prefix(job, root / "envs" / name)
+    info = {"envs": [str(root), str(prefix)], "root_prefix": str(root)}
+    conda = root / "condabin" / "conda"
+    conda.parent.mkdir()
+    conda.write_text(f"#!/bin/sh\n[ \"$*\" = 'info --envs --json' ] && echo '{json.dumps(info)}'\n")
+    conda.chmod(0o755)
+    return f"{conda.parent}:{os.environ['PATH']}"
 
 
 def make_image(job: Job, cloud: Cloud) -> str:

@@ -36,6 +36,8 @@ class Rehearsal:
     hosts: StackHosts | None = None
     job: Job = STAND_IN
     dispatchers: list[DispatcherProcess] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    """What the dispatchers have in theirs."""
     is_abandoned: bool = False
     """No dispatcher comes back for what is unfinished."""
 
@@ -56,7 +58,7 @@ class Rehearsal:
         order = Order(
             self.event.path,
             self.folder / f"dispatcher-{len(self.dispatchers) + 1}.log",
-            environment=hosts.environment if hosts else {},
+            environment={**self.environment, **(hosts.environment if hosts else {})},
             outputs=hosts.outputs if hosts else None,
             image_id=hosts.image_id if hosts else "",
             trouble=trouble,

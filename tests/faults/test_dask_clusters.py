@@ -104,3 +104,21 @@ def test_sixty_short_submissions_leave_nothing_behind(rehearse_on_dask: Rehearse
     assert [worker.runs for worker in workers] == [()] * 3
     used = [list((cluster.home_of(f"worker{number}") / ".rampart" / "jobs").iterdir()) for number in range(3)]
     assert used == [[]] * 3  # each of them was used, and none keeps anything
+
+
+def test_an_event_of_ramp_runs_on_workers_that_were_started_as_ramp_says(
+    rehearse_as_ramp_has_it: RehearseOnDask,
+) -> None:
+    event, cluster = rehearse_as_ramp_has_it(workers=2)
+    event.submit("one", "two", code=STAND_IN.waits)
+    event.submit("three")
+    dispatcher = event.dispatcher()
+    event.until_training(2)
+    door = Door(cluster.scheduler)
+    workers = door.workers()
+    door.close()
+    assert len({worker.machine for worker in workers}) == 1
+    assert sorted(len(worker.runs) for worker in workers) == [1, 1]  # neither has two, for all its threads
+    event.await_end(dispatcher)
+    assert event.attempts() == [(1, "scored", None)] * 3
+    assert set(event.trainings().values()) == {1}

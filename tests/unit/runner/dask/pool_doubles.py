@@ -130,3 +130,13 @@ class DoorDouble:
             raise HostUnreachable("the Dask scheduler does not answer")
         if words:
             self._dask.asked.append(words)
+
+
+@dataclass
+class OwnedDaskDouble(DaskDouble):
+    """One whose machines' owner knows which of them have ended."""
+
+    lost: set[str] = field(default_factory=set)
+
+    def has_lost(self, host: str) -> bool:
+        return host in self.lost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from runner.interruption import Interrupted, Interruption, Wish
 from runner.layout import LayoutMissing
 from runner.ports import Transport
 from tests.unit.runner.dask.pool_bench import GONE_S, LAYOUT, ONE, OTHER, Bench, find_layout, find_nothing
-from tests.unit.runner.dask.pool_doubles import PATIENCE_S, SCHEDULER
+from tests.unit.runner.dask.pool_doubles import PATIENCE_S, SCHEDULER, OwnedDaskDouble
 from tests.unit.runner.doubles import claimed
 
 
@@ -136,6 +137,16 @@ def test_a_run_that_is_connected_to_keeps_its_place(bench: Bench) -> None:
     assert bench.dask.asked[-1] == ("keep", "iris-1-1", ONE)
 
 
+def test_further_jobs_of_a_run_keep_the_place_that_it_was_given(bench: Bench) -> None:
+    bench.dask.start_worker("tls://10.0.0.5:1", ONE)
+    pool = bench.pool()
+    provisioned = pool.acquire(claimed(1))
+    work = replace(provisioned.claimed.work, share=(2,))
+    share = replace(provisioned, claimed=replace(provisioned.claimed, work=work))
+    pool.connect(share)
+    assert bench.dask.asked[-1] == ("keep", "iris-1-1", ONE)
+
+
 def test_a_machine_without_workers_cannot_be_connected_to(bench: Bench) -> None:
     bench.dask.start_worker("tls://10.0.0.5:1", ONE)
     pool = bench.pool()
@@ -168,6 +179,19 @@ def test_a_worker_that_is_seen_again_in_time_makes_its_machine_whole(bench: Benc
     assert not pool.is_gone(provisioned)
     bench.dask.end_machine(ONE)
     assert not pool.is_gone(provisioned)
+
+
+def test_a_machine_that_its_owner_knows_to_have_ended_is_not_waited_for(bench: Bench) -> None:
+    bench.dask = dask = OwnedDaskDouble()
+    dask.start_worker("tls://10.0.0.5:1", ONE)
+    dask.start_worker("tls://10.0.0.6:1", OTHER)
+    pool = bench.pool()
+    runs = [pool.acquire(claimed(1)), pool.acquire(claimed(2))]
+    dask.lost.add("10.0.0.5")
+    assert not pool.is_gone(runs[0])  # as long as its worker is seen
+    dask.end_machine(ONE)
+    dask.end_machine(OTHER)
+    assert [pool.is_gone(run) for run in runs] == [True, False]
 
 
 def test_a_silent_scheduler_says_nothing_of_its_machines(bench: Bench) -> None:
