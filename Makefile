@@ -48,7 +48,7 @@ test: $(READY) $(RAMP_READY) ## every test
 soak: $(READY) ## two hundred submissions while dispatchers are killed and hosts lost at random
 	@RAMPART_SOAK=200 $(BIN)/pytest -q -s tests/faults/test_soak.py
 
-bench: $(READY) ## the figures of docs/benchmarks.md, measured here (seven minutes)
+bench: $(READY) ## the figures of docs/benchmarks.md, measured here (some fifteen minutes)
 	@$(BIN)/python -m benchmarks --json build/benchmarks.json --table docs/benchmarks.md
 
 lock: ## renew the lock files (needs uv on PATH)

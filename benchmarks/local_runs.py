@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks import cpu, deployment, script
+from benchmarks import bare, cpu, deployment, script
 from benchmarks.figures import Figure
 from benchmarks.serving import serve
 from contracts.event import EventConfig
-from contracts.work import HostLayout, Work
-from runner import commands
-from runner.job.supervisor.environment import job_environment
 
 WORKERS = 2
 EVENT = """
@@ -51,25 +45,27 @@ def measure(quick: bool) -> list[Figure]:
     cpu.adopt_orphans()
     with deployment.deployment_folder() as folder:
         event = deployment.opened(folder, EVENT.format(prefix=sys.prefix, workers=WORKERS))
-        _bare(event, folder / "first", WORKERS)  # the first ones read everything from the disk
+        bare.seconds(
+            event, folder / "first", WORKERS, at_a_time=WORKERS
+        )  # the first ones read everything from the disk
         made = []
         for number in range(rounds):
-            deployment.fill_queue(event, _short(event), count, prefix=f"round_{number}")
+            deployment.fill_queue(event, bare.short(event), count, prefix=f"round_{number}")
             made.append(_round(event, folder / str(number), count, ours_first=number % 2 == 1))
     return _figures(made, rounds * count)
 
 
 def _round(event: EventConfig, folder: Path, count: int, *, ours_first: bool) -> _Round:
-    def bare() -> _Took:
-        return _taken(lambda: _bare(event, folder, count))
+    def theirs() -> _Took:
+        return _taken(lambda: bare.seconds(event, folder, count, at_a_time=WORKERS))
 
     def ours() -> _Took:
         return _taken(lambda: _ours(event))
 
     if ours_first:
         took = ours()
-        return _Round(bare(), took)
-    return _Round(bare(), ours())
+        return _Round(theirs(), took)
+    return _Round(theirs(), ours())
 
 
 def _figures(made: Sequence[_Round], total: int) -> list[Figure]:
@@ -108,39 +104,6 @@ def _taken(act: Callable[[], float]) -> _Took:
 def _ours(event: EventConfig) -> float:
     ended = serve(event)
     return (max(one.recorded_at for one in ended) - min(one.claimed_at for one in ended)) / timedelta(seconds=1)
-
-
-def _bare(event: EventConfig, folder: Path, count: int) -> float:
-    """Seconds that `ramp-test` alone takes for `count` submissions."""
-    binaries = Path(sys.prefix) / "bin"
-    layout = HostLayout(
-        str(event.ramp.kit_dir), str(event.ramp.data_dir), str(binaries / "python"), str(binaries / "ramp-test")
-    )
-
-    def run(number: int) -> None:
-        job = folder / str(number)
-        work = Work(number, event.name, deployment.TEAM, f"short_{number}", 1, job, job, job, 120.0)
-        environment = job_environment(job, layout.ramp_test, 1)
-        for name in ("home", "tmp"):
-            (job / name).mkdir()
-        with (job / "log").open("wb") as log:
-            subprocess.run(
-                commands.ramp_test(layout, str(job), work),
-                cwd=layout.kit_dir, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True,
-                start_new_session=True,  # as our jobs have: Linux shares a busy machine out by session, not by process
-            )  # fmt: skip
-
-    for number in range(count):
-        shutil.copytree(_short(event), folder / str(number) / "submissions" / f"submission_{number:09d}")
-    began = time.monotonic()
-    with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(run, range(count)))
-    return time.monotonic() - began
-
-
-def _short(event: EventConfig) -> Path:
-    """What a newcomer submits first; it ends in a second or two."""
-    return event.ramp.kit_dir / "submissions" / "starting_kit"
 
 
 if __name__ == "__main__":

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
-from benchmarks import script
+from benchmarks import processes, script
 from benchmarks.figures import Figure
 from benchmarks.stubbed_event import stubbed_event
 from tests.contract import store_fixtures
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _HOW = "hosts are one SSH server in another process, a connection each; real client, real store (SQLite)"
 
 
@@ -33,12 +30,12 @@ def _waiting(count: int, window_s: float) -> list[Figure]:
         pid = event.dispatcher(count).pid
         event.until(lambda: event.runs("wait") == count)
         started_s = time.monotonic() - began
-        before = _cpu_s(pid)
+        before = processes.used(pid).cpu_s
         measured_from = time.monotonic()
         time.sleep(window_s)  # what is measured is a stretch of time
-        spent_s = _cpu_s(pid) - before
+        used = processes.used(pid)
         lasted_s = time.monotonic() - measured_from
-        memory_gb = _status_kb(pid, "VmHWM") * 1024 / 1e9
+    spent_s, memory_gb = used.cpu_s - before, used.peak_bytes / 1e9
     what = f"one dispatcher, {count:,} concurrent runs (emulated hosts)"
     return [
         Figure(
@@ -74,16 +71,6 @@ def _restart(kind: str, count: int, url: str = "") -> list[Figure]:
         Figure(f"{what}: all adopted", round(adopted_s, 2), "s", "≤ 10 s", how),
         Figure(f"{what}: runs started again", started - count, "", "0", f"{started} jobs started on the hosts in all"),
     ]
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-
-
-def _status_kb(pid: int, name: str) -> int:
-    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(lines[name].split()[0])
 
 
 if __name__ == "__main__":

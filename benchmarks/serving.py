@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from contracts.stack import StackOutputs
 from contracts.work import Failed, Scored
 from runner import app
 from runner.interruption import Interruption
+from runner.ports import Hosts, Lasting
 from runner.progress import Progress, RunEnded, Stage
 from runner.scoring.choosing import scorer_of
 
@@ -46,16 +48,20 @@ def serve(
     *,
     outputs: StackOutputs | None = None,
     image: Callable[[], ImageReference] | None = None,
+    hosts: Hosts | None = None,
 ) -> list[Ended]:
-    """Run every waiting submission as `train-loop --hunger-policy exit` does; raises where one is not scored."""
+    """Run every waiting submission as `train-loop --hunger-policy exit` does; raises where one is not scored.
+
+    A pool of `hosts` that is given stays open.
+    """
     interruption = Interruption()
     book = _Book()
     store = app.open_store(event)
-    with scorer_of(event) as scorer:
+    with scorer_of(event) as scorer, ExitStack() as stack:
         dispatcher = app.make_dispatcher(
             event,
             store=store,
-            hosts=app.make_hosts(event, outputs=outputs, image=image or _no_image, interruption=interruption),
+            hosts=hosts or stack.enter_context(hosts_of(event, outputs=outputs, image=image)),
             interruption=interruption,
             observe=book.note,
             hunger_policy=HungerPolicy.EXIT,
@@ -66,6 +72,23 @@ def serve(
     if summary.scored != len(book.ended) or summary.failed or summary.unexpected:
         raise RuntimeError(f"not every submission was scored: {summary}")
     return book.ended
+
+
+@contextmanager
+def hosts_of(
+    event: EventConfig,
+    *,
+    outputs: StackOutputs | None = None,
+    image: Callable[[], ImageReference] | None = None,
+) -> Iterator[Hosts]:
+    """The event's host pool, closed afterwards."""
+    interruption = Interruption()
+    hosts = app.make_hosts(event, outputs=outputs, image=image or _no_image, interruption=interruption)
+    try:
+        yield hosts
+    finally:
+        if isinstance(hosts, Lasting):
+            hosts.close()
 
 
 def _no_image() -> ImageReference:

@@ -57,8 +57,8 @@ class StubHosts:
             while await process.stdin.read(65536):
                 pass
             return f"/home/stub/{argv[-1]}\n".encode()
-        if "launch" in argv[:4]:
-            self.launched[argv[4]] += 1
+        if "launch" in argv:
+            self.launched[argv[argv.index("launch") + 1]] += 1
             return b""
         if argv == commands.wait(LAYOUT, argv[4]):
             await self.go.wait()

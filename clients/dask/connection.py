@@ -30,6 +30,7 @@ _LOOK_MS = 500
 _PIECE_BYTES = 64 * 1024  # a pipe holds no more
 _FORWARDED = ("PATH", "LANG")
 _MOST_WORDS = 300
+_LAST_WORDS_S = 5.0
 
 Walled = Callable[[Sequence[str], tuple[str, int]], Sequence[str]]
 """Gives a command line with walls around it, which reaches one host and port alone."""
@@ -65,7 +66,8 @@ class Connection:
         os.set_blocking(self._input.fileno(), False)
         ready: Future[Frame] = Future()
         self._waiting[0] = ready
-        threading.Thread(target=self._listen, daemon=True, name="dask-client").start()
+        self._listener = threading.Thread(target=self._listen, daemon=True, name="dask-client")
+        self._listener.start()
         try:
             self._say(Frame({"address": scheduler.address, **_shown(scheduler)}))
             self._answer_of(ready, _DIAL_S)
@@ -101,9 +103,12 @@ class Connection:
         """End the process; doing it twice is fine."""
         self._end("the connection to it was closed")
         self._process.wait()
-        for pipe in (self._input, self._output):
-            with suppress(OSError):
-                pipe.close()
+        # a descriptor that is closed while somebody is at it may be another connection's a moment later
+        with self._saying, suppress(OSError):
+            self._input.close()
+        self._listener.join(_LAST_WORDS_S)
+        if not self._listener.is_alive():
+            self._output.close()
 
     def _answer_of(self, answer: Future[Frame], timeout_s: float | None) -> Frame:
         try:
