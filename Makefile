@@ -43,7 +43,7 @@ check: $(READY) ## ruff, mypy, import rules, unit tests
 	@$(BIN)/pytest -q -n $(JOBS) tests/unit
 
 test: $(READY) $(RAMP_READY) ## every test
-	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile tests
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder tests
 
 soak: $(READY) ## two hundred submissions while dispatchers are killed and hosts lost at random
 	@RAMPART_SOAK=200 $(BIN)/pytest -q -s tests/faults/test_soak.py

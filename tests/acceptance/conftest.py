@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,14 @@ class Deployment:
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start one `invoke` command and go on; in a process group of its own, as a terminal would."""
+        """Start one `invoke` command and go on; in a process group of its own, as a terminal would.
+
+        It hears Ctrl-C, whatever these tests were started by: a shell has what it runs in the background ignore that.
+        """
         return subprocess.Popen(
             (*INVOKE, *words), cwd=self.folder, env=self.variables({}), text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def exports(self) -> dict[str, str]:

@@ -71,7 +71,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     held = AsyncExitStack()
 
     async def start() -> Any:
-        scheduler = DASK.Scheduler(port=0, security=ours.security(DaskRole.SCHEDULER), **HERE)
+        scheduler = DASK.Scheduler(port=0, dashboard_address=":0", security=ours.security(DaskRole.SCHEDULER), **HERE)
         await held.enter_async_context(scheduler)
         worker = DASK.Worker(scheduler.address, security=ours.security(DaskRole.WORKER), nthreads=1, **HERE)
         await held.enter_async_context(worker)
