@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,8 +107,7 @@ def show_dashboard(event: EventConfig) -> None:
     forward = dask_ways(event, key).open_forward(address, (scheduler.instance.private_address, DASHBOARD_PORT))
     try:
         console.result(f"http://127.0.0.1:{forward.port}/status shows the cluster, until Ctrl-C")
-        while True:
-            time.sleep(3600)
+        signal.pause()
     finally:
         forward.close()
 
