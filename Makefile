@@ -7,6 +7,8 @@ RAMP_VENV := .venv-ramp
 RAMP_READY := $(RAMP_VENV)/.ready
 RAMP_DATABASE := tests/data/ramp_database
 JOBS ?= 4
+# an image of Python's may forbid them; without compiled files each command that a test starts compiles all it imports
+export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test unit soak bench lock clean

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from clients.certificates import Authority
 from contracts.dask import Scheduler, TlsFiles
 from contracts.dask_machines import DaskRole
+from tests import warm
+from tests.warm import Program
 
-DASK = Path(sys.executable).with_name("dask")
 RESOURCE = ("--resources", "SUBMISSION=1")
 
 
@@ -31,7 +31,7 @@ class DaskCluster:
         authority.renew()
         self.client = authority.client()
         self._tls = {role: self._issued(authority, role) for role in (DaskRole.SCHEDULER, DaskRole.WORKER)}
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, ForkServerProcess] = {}
 
     @property
     def scheduler(self) -> Scheduler:
@@ -66,13 +66,17 @@ class DaskCluster:
         return self._folder / name
 
     def pid(self, name: str) -> int:
-        return self._processes[name].pid
+        pid = self._processes[name].pid
+        assert pid is not None
+        return pid
 
     def kill(self, name: str) -> None:
         """End a process without a farewell, nannies with their workers; what it started detached goes on."""
+        pid = self.pid(name)
         process = self._processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(pid, signal.SIGKILL)
+        process.join()
 
     def lose(self, name: str) -> None:
         """End a worker with everything that runs below its home, as a machine that is gone."""
@@ -85,13 +89,13 @@ class DaskCluster:
         self._end_below(self._folder)
 
     def _start(self, name: str, words: list[str], home: Path) -> None:
-        argv = [str(DASK), *(words if words[0] == "worker" else ["scheduler", *words])]
-        environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-        log = (self._folder / f"{name}.log").open("ab")
-        with log:
-            self._processes[name] = subprocess.Popen(
-                argv, env=environment, cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
-            )
+        self._processes[name] = warm.start_with_log(
+            Program.DASK,
+            words if words[0] == "worker" else ["scheduler", *words],
+            folder=home,
+            variables={"PATH": os.environ["PATH"], "HOME": str(home)},
+            log=self._folder / f"{name}.log",
+        )
 
     def _issued(self, authority: Authority, role: DaskRole) -> TlsFiles:
         issued = authority.issue(role, role)

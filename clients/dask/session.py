@@ -17,6 +17,7 @@ _CALL_S = 40.0  # longer than any command's output is waited for at a time
 _REMEMBERED = 10_000
 _MOST_TRIES = 20
 _NOBODY = "no worker is on that machine"
+_ANOTHER = "another scheduler answers there now"
 
 
 class Session:
@@ -26,6 +27,7 @@ class Session:
         """`module` is what workers run, as they have it."""
         self._client = client
         self._module = module
+        self._scheduler = ""  # which one it is: it has been told what workers run
         self._places: dict[str, dict[str, str]] = {}  # the last place of each run, by its key
         self._wanted: dict[str, asyncio.Future[dict[str, str]]] = {}
         self._kept: dict[str, str] = {}  # the machine that a run has settled on
@@ -37,6 +39,7 @@ class Session:
 
     async def begin_listening(self) -> None:
         """Hear of every place that is taken, those of the past too."""
+        self._scheduler = str((await self._client.scheduler.identity())["id"])
         self._client.subscribe_topic(self._module.TOPIC, self._heard)
         for _, event in await self._client.get_events(self._module.TOPIC) or ():
             self._note(event)
@@ -72,13 +75,19 @@ class Session:
         raise ValueError("nobody knows this verb")
 
     async def watch(self) -> None:
-        """Have new workers ready while somebody waits for a place; returns when the scheduler is silent."""
+        """Have new workers ready while somebody waits for a place; returns when the scheduler is silent.
+
+        Raises ConnectionError when it was started anew: Dask's client goes on with the next one without a word.
+        """
         while self._client.status == "running":
             await asyncio.wait_for(self._look(), _ANSWER_S)
             await asyncio.sleep(_LOOK_S)
 
     async def _look(self) -> None:
-        present = set((await self._client.scheduler.identity())["workers"])
+        scheduler = await self._client.scheduler.identity()
+        if scheduler["id"] != self._scheduler:
+            raise ConnectionError(_ANOTHER)
+        present = set(scheduler["workers"])
         for address in set(self._machines) - present:
             del self._machines[address]
             for call in self._calls.pop(address, ()):

@@ -8,10 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ import pytest
 
 from tests import warm
 from tests.integration.clouds import client_of
+from tests.warm import Program, Started
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-INVOKE = (str(Path(sys.executable).with_name("invoke")), "--search-root", str(REPOSITORY))
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,8 @@ class Deployment:
 
     def invoke(self, *words: str, extra: Mapping[str, str] | None = None) -> Answer:
         """Run one `invoke` command to its end, in a process that begins with what it would import."""
-        argv, variables = (*INVOKE[1:], *words), self.variables(extra or {})
-        return Answer(*warm.invoke(argv, folder=self.folder, variables=variables, timeout_s=120))
+        variables = self.variables(extra or {})
+        return Answer(*warm.invoke(_here(words), folder=self.folder, variables=variables, timeout_s=120))
 
     def run(self, *argv: str, extra: Mapping[str, str] | None = None, timeout_s: float = 120) -> Answer:
         """Run any program to its end, in this folder."""
@@ -58,16 +57,9 @@ class Deployment:
         )  # fmt: skip
         return Answer(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start one `invoke` command and go on; in a process group of its own, as a terminal would.
-
-        It hears Ctrl-C, whatever these tests were started by: a shell has what it runs in the background ignore that.
-        """
-        return subprocess.Popen(
-            (*INVOKE, *words), cwd=self.folder, env=self.variables({}), text=True, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
+    def start(self, *words: str) -> Started:
+        """Start one `invoke` command and go on."""
+        return warm.start(Program.INVOKE, _here(words), folder=self.folder, variables=self.variables({}))
 
     def exports(self) -> dict[str, str]:
         """What `eval "$(python -m localcloud env)"` puts into a shell, while a local cloud runs beside."""
@@ -95,6 +87,11 @@ class Deployment:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return path
+
+
+def _here(words: Sequence[str]) -> tuple[str, ...]:
+    """The words of a command that is found in this repository, whichever folder it is run in."""
+    return ("--search-root", str(REPOSITORY), *words)
 
 
 @pytest.fixture
@@ -127,9 +124,8 @@ def running_cloud(deployment: Deployment) -> Iterator[None]:
     """A local cloud beside the deployment, started and ended as a person would."""
     cloud = deployment.start("local-cloud")
     try:
-        assert cloud.stdout is not None
         seen = []
-        for line in cloud.stdout:
+        for line in cloud.said:
             seen.append(line)
             if "Ctrl-C ends it" in line:
                 break
@@ -137,9 +133,9 @@ def running_cloud(deployment: Deployment) -> Iterator[None]:
             raise AssertionError(f"the local cloud did not start:\n{''.join(seen)}")
         yield
     finally:
-        cloud.send_signal(signal.SIGINT)
-        said, _ = cloud.communicate(timeout=60)
-        assert cloud.returncode == 0, said
+        os.kill(cloud.pid, signal.SIGINT)
+        rest = cloud.await_end(60)
+        assert cloud.exit_code == 0, rest
 
 
 def done(answer: Answer) -> Answer:

@@ -66,10 +66,9 @@ def test_a_cluster_of_machines_gives_the_leaderboard_of_one_though_a_machine_is_
     submit(house, "trees", f"{KIT}/submissions/forest")
 
     loop = house.start("train-loop", "--hunger-policy", "exit", *dask)
-    assert loop.stdout is not None
     said = ""
     while "blue/slow runs on" not in said:
-        line = loop.stdout.readline()
+        line = loop.said.readline()
         assert line, said
         said += line
     lost = next(line.rpartition(" on ")[2].strip() for line in said.splitlines() if "blue/slow runs on" in line)
@@ -78,7 +77,7 @@ def test_a_cluster_of_machines_gives_the_leaderboard_of_one_though_a_machine_is_
     instances = house.client("ec2").describe_instances(InstanceIds=workers(house))["Reservations"]
     ids = {one["PrivateIpAddress"]: one["InstanceId"] for each in instances for one in each["Instances"]}
     house.client("ec2").terminate_instances(InstanceIds=[ids[address.split("//")[1].split(":")[0]]])
-    rest, _ = loop.communicate(timeout=120)
+    rest = loop.await_end(120)
 
     assert "dask: 2 scored, 0 failed, 1 back in the queue" in rest, said + rest
     assert workers(house) == []

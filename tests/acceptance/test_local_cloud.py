@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import REPOSITORY, Answer, Deployment, done, running_cloud
+from tests.warm import Started
 
 AWS = str(Path(sys.executable).with_name("aws"))
 KIT = "examples/iris"
@@ -44,19 +44,18 @@ def submit_folder(house: Deployment, name: str, path: str) -> None:
     assert answer.exit_code == 0, answer
 
 
-def train_loop_until_it_runs(house: Deployment) -> tuple[subprocess.Popen[str], str]:
+def train_loop_until_it_runs(house: Deployment) -> tuple[Started, str]:
     """Start the loop and wait until a submission runs on a host; gives the host's instance id too."""
     loop = house.start("train-loop", "--local", "--hunger-policy", "exit", "--terminate")
     return loop, host_it_runs_on(loop)
 
 
-def host_it_runs_on(loop: subprocess.Popen[str]) -> str:
+def host_it_runs_on(loop: Started) -> str:
     """Wait until the loop says that a submission runs on a host; gives the host's instance id."""
-    assert loop.stdout is not None
-    for line in loop.stdout:
+    for line in loop.said:
         if " runs on i-" in line:
             return line.rsplit(" ", 1)[-1].strip()
-    raise AssertionError(f"nothing ran: {loop.wait()}")
+    raise AssertionError(f"nothing ran: {loop.await_end(60)}")
 
 
 def row_of(house: Deployment, name: str) -> dict[str, object]:
@@ -100,12 +99,11 @@ def test_a_second_build_finds_nothing_to_build_and_one_that_is_forced_ends_with_
     # it waits for its image until it is interrupted, however late its log is heard here
     done(house.run(sys.executable, "-m", "localcloud", "inject", "stuck-image", "--count", "1"))
     build = house.start("build-ami", "--challenge", "iris", "--force", "--log", "--local")
-    assert build.stdout is not None
-    assert any(line.startswith("Phase build") for line in build.stdout)
+    assert any(line.startswith("Phase build") for line in build.said)
     os.killpg(build.pid, signal.SIGINT)
-    said, _ = build.communicate(timeout=60)
+    said = build.await_end(60)
     assert "cancelling the build arn:aws:imagebuilder:" in said
-    assert build.returncode == 130
+    assert build.exit_code == 130
     assert json.loads(house.invoke("hosts", "--json", "--local").out) == []
 
 
@@ -144,7 +142,7 @@ def test_a_killed_train_loop_is_replaced_by_the_next_and_nothing_is_run_or_recor
     loop = house.start("train-loop", "--local", "--hunger-policy", "exit")
     hosts = {host_it_runs_on(loop), host_it_runs_on(loop)}
     os.killpg(loop.pid, signal.SIGKILL)
-    loop.communicate(timeout=60)
+    loop.await_end(60)
     again = house.invoke("train-loop", "--local", "--hunger-policy", "exit")
     assert again.exit_code == 0, again
     rows = {str(row["submission"]): row for row in statuses(house)}
@@ -162,8 +160,8 @@ def test_a_run_whose_instance_is_terminated_begins_anew_and_ctrl_c_leaves_no_ins
     assert terminated.exit_code == 0, terminated
     assert host_it_runs_on(loop) != instance_id
     os.killpg(loop.pid, signal.SIGINT)
-    said, _ = loop.communicate(timeout=60)
-    assert loop.returncode == 130, said
+    said = loop.await_end(60)
+    assert loop.exit_code == 130, said
     assert row_of(house, "waits")["state"] == "new"
     assert json.loads(house.invoke("hosts", "--json", "--local").out) == []
 
@@ -217,8 +215,8 @@ def test_an_instance_that_is_up_serves_one_submission_after_another_and_stays_up
         trained = train(name, *known)
         assert trained.exit_code == 0, trained
         assert "valid acc" in trained.out
-    followed, _ = follower.communicate(timeout=60)
-    assert follower.returncode == 0, followed
+    followed = follower.await_end(60)
+    assert follower.exit_code == 0, followed
     assert "it is scored where its labels are" in followed
     assert "blue/guest is scored" in followed
     assert ssh(house, address, "ls .rampart/jobs").out == ""

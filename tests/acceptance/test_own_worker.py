@@ -122,12 +122,11 @@ def test_a_stop_tears_workers_down_and_gives_their_submissions_back(nice: Deploy
     nice.write_event(EVENT.format(worker="nice_worker:NiceWorker", timeout=600))
     submit(nice, "never_ends")
     loop = nice.start("train-loop")
-    assert loop.stdout is not None
-    for line in loop.stdout:
+    for line in loop.said:
         if "runs on" in line:
             break
     os.killpg(loop.pid, signal.SIGTERM)
-    rest, _ = loop.communicate(timeout=60)
+    rest = loop.await_end(60)
     assert "1 back in the queue" in rest
     assert states(nice) == {"my_never_ends": ("new", None)}
     assert processes_below(nice.folder) == []

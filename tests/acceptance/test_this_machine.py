@@ -133,13 +133,12 @@ def test_the_team_of_a_failed_submission_learns_what_it_raised(with_venv: Deploy
 def test_ctrl_c_ends_every_process_and_gives_the_submission_back(with_venv: Deployment) -> None:
     submit(with_venv, "never_ends")
     loop = with_venv.start("train-loop", "--terminate")
-    assert loop.stdout is not None
-    for line in loop.stdout:
+    for line in loop.said:
         if "runs on" in line:
             break
     os.killpg(loop.pid, signal.SIGINT)
-    rest, _ = loop.communicate(timeout=30)
-    assert loop.returncode == 130, rest
+    rest = loop.await_end(30)
+    assert loop.exit_code == 130, rest
     assert "1 back in the queue" in rest
     (row,) = json.loads(with_venv.invoke("status", "--json").out)
     assert row["state"] == "new"
@@ -165,13 +164,12 @@ def test_after_ctrl_c_the_job_goes_on_and_the_next_train_loop_collects_it(with_v
     answer = with_venv.invoke("submit", "--team", "blue", "--submission", "waits", "--path", str(code))
     assert answer.exit_code == 0, answer
     loop = with_venv.start("train-loop")
-    assert loop.stdout is not None
-    for line in loop.stdout:
+    for line in loop.said:
         if "runs on" in line:
             break
     os.killpg(loop.pid, signal.SIGINT)
-    rest, _ = loop.communicate(timeout=30)
-    assert loop.returncode == 130, rest
+    rest = loop.await_end(30)
+    assert loop.exit_code == 130, rest
     assert "1 going on on their hosts" in rest
     assert processes_below(with_venv.folder) != []
     (job,) = with_venv.folder.rglob("jobs/iris-1-1")

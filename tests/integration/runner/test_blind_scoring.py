@@ -70,8 +70,10 @@ def submissions(event: Event, folder: Path) -> Path:
 
 def blind_options(event: Event, folder: Path, name: str) -> list[str]:
     given = event.bundle().folder
+    # a copy, as a job has one: Python leaves compiled files beside what it imports
+    kit = shutil.copytree(given / bundle.KIT, folder.parent / "kit", dirs_exist_ok=True)
     options = ["--submission", name, "--ramp-submission-dir", str(folder)]
-    return [*options, "--ramp-kit-dir", str(given / bundle.KIT), "--bundle", str(given / bundle.DATA)]
+    return [*options, "--ramp-kit-dir", str(kit), "--bundle", str(given / bundle.DATA)]
 
 
 def options(event: Event, folder: Path, name: str) -> list[str]:

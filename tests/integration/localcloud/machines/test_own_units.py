@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -153,7 +154,9 @@ def test_an_image_brings_its_units_and_starts_what_is_enabled(
 
 
 @with_a_system_of_its_own
-def test_no_process_of_a_unit_outlives_its_machine(machine: Machine, inside: Inside) -> None:
+def test_no_process_of_a_unit_outlives_its_machine(room: MachineRoom, inside: Inside) -> None:
+    # looked for by its name, which no machine of a test beside this one has
+    machine = room.create(f"i-{secrets.token_hex(8)}", image_id=None, login_user="ubuntu")
     give_units(machine, kill_mode="process")
     inside(machine, "systemctl start stay", user="root")
     assert _living(machine.instance_id)
