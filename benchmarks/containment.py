@@ -22,37 +22,36 @@ _BARE = "process-group"
 
 
 def measure(quick: bool) -> list[Figure]:
-    """Run a job that does nothing, each way in turn, round by round."""
-    ways: dict[str, tuple[str, ...]] = {_BARE: ()}
-    ways["namespaces" if os.geteuid() == 0 else "user-namespace"] = ()
+    """Run a job that does nothing, each way in turn, round by round; beside each the same without walls, there."""
+    here = ("namespaces" if os.geteuid() == 0 else "user-namespace", ())
     folder = Path(tempfile.mkdtemp(prefix="rampart-bench-", dir="/var/tmp"))
     folder.chmod(0o755)
     jobs = folder / "jobs"
     jobs.mkdir()
     machine = SystemdMachine(folder / "machine", jobs) if not systemd_machine.why_not() else None
     try:
-        if machine is not None:
-            ways["systemd"] = machine.enter
-        times: dict[str, list[float]] = {way: [] for way in ways}
+        ways = [here] if machine is None else [here, ("systemd", machine.enter)]
+        times: dict[str, list[tuple[float, float]]] = {way: [] for way, _ in ways}
         for _ in range(_QUICK_ROUNDS if quick else _ROUNDS):
-            for way, enter in ways.items():
-                times[way].append(_run(jobs, way, enter))
+            for way, enter in ways:
+                times[way].append((_run(jobs, way, enter), _run(jobs, _BARE, enter)))
     finally:
         if machine is not None:
             machine.close()
         shutil.rmtree(folder)
-    bare_s = statistics.median(times.pop(_BARE))
-    return [
-        Figure(
-            f"containment by {way}, added to a run: median",
-            round(1000 * (statistics.median(found) - bare_s), 1),
-            "ms",
-            "≤ 50 ms",
-            f"launch to exit record {1000 * statistics.median(found):.0f} ms against {1000 * bare_s:.0f} ms"
-            f" without walls, of a program that ends at once; {len(found)} rounds",
-        )
-        for way, found in times.items()
-    ]
+    return [_figure(way, rounds) for way, rounds in times.items()]
+
+
+def _figure(way: str, rounds: list[tuple[float, float]]) -> Figure:
+    walled_s, bare_s = (statistics.median(times) for times in zip(*rounds, strict=True))
+    return Figure(
+        f"containment by {way}, added to a run: median",
+        round(1000 * (walled_s - bare_s), 1),
+        "ms",
+        "≤ 50 ms",
+        f"launch to exit record {1000 * walled_s:.0f} ms against {1000 * bare_s:.0f} ms"
+        f" without walls, of a program that ends at once; {len(rounds)} rounds",
+    )
 
 
 def _run(jobs: Path, way: str, enter: tuple[str, ...]) -> float:
@@ -63,7 +62,7 @@ def _run(jobs: Path, way: str, enter: tuple[str, ...]) -> float:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, folder / name)
     supervise = (*enter, sys.executable, "-I", "-B", str(folder / SUPERVISOR))
-    user = ("--add-user",) if way == "systemd" else ()  # on the machine in the machine, on no other
+    user = ("--add-user",) if enter else ()  # on the machine in the machine, on no other
     began = time.perf_counter()
     launch = ("launch", str(folder), "--timeout-s", "20", "--containment", way, *user, "--", "/bin/true")
     subprocess.run((*supervise, *launch), check=True)

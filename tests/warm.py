@@ -103,7 +103,7 @@ def start(program: Program, words: Sequence[str], *, folder: Path, variables: Ma
     reader, writer = os.pipe()
     process = _begin(program, words, folder, variables, writer, writer)
     os.close(writer)
-    return Started(process, open(reader, encoding="utf-8"))
+    return Started(process, os.fdopen(reader, encoding="utf-8"))
 
 
 def start_with_log(

@@ -49,7 +49,7 @@ def inner_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
 
 @pytest.fixture(scope="module")
 def dask_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reachable]:
-    """The machine of a Dask worker; started once, and not kept longer than needed, as a cluster works while it waits."""
+    """The machine of a Dask worker; started once, and not kept for long: a cluster works while it waits."""
     with dask_cluster(tmp_path_factory.mktemp("dask"), workers=1) as cluster:
         doors = [Door(cluster.scheduler)]
         machine = doors[0].hold("contract", 600).result(60)

@@ -147,7 +147,7 @@ def command(job: Job, unit: str) -> tuple[str, ...]:
             "systemd-run",
             "--wait",
             "--pipe",
-            "--service-type=exec",
+            "--service-type=simple",  # its first words tell as well that it began, and sooner
             f"--unit={unit}",
             f"--slice={_SLICE}",
             "--no-ask-password",

@@ -28,7 +28,7 @@ class Schedulers:
     def subscribe_topic(self, topic: str, heard: object) -> None:
         pass
 
-    async def get_events(self, topic: str) -> tuple[()]:  # noqa: ARG002 - as Dask has it
+    async def get_events(self, topic: str) -> tuple[()]:
         return ()
 
 
