@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from collections.abc import Iterator
@@ -25,6 +26,13 @@ settings.register_profile(
     database=None,
 )
 settings.load_profile("house")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end, so garbage is not looked for in it, and seldom at all."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from multiprocessing import reduction
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -74,11 +75,18 @@ class Started:
         return rest
 
 
-def context() -> ForkServerContext:
-    """Where such processes come from."""
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(list(_PRELOADED))
-    return found
+def process(target: Callable[..., object], *arguments: Any, is_daemon: bool = False) -> ForkServerProcess:
+    """Have such a process call a function; it has begun when this returns, and may have ended."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_PRELOADED))
+    started = context.Process(target=_call, args=(target, arguments), daemon=is_daemon)
+    started.start()
+    return started
+
+
+def _call(target: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+    gc.freeze()  # no copy goes through what all of them have, looking for garbage
+    target(*arguments)
 
 
 def invoke(
@@ -88,22 +96,22 @@ def invoke(
     with tempfile.TemporaryDirectory() as kept:
         printed, said = Path(kept, "out"), Path(kept, "err")
         with printed.open("wb") as out, said.open("wb") as err:
-            process = _begin(Program.INVOKE, words, folder, variables, out.fileno(), err.fileno())
-        process.join(timeout_s)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
+            running = _begin(Program.INVOKE, words, folder, variables, out.fileno(), err.fileno())
+        running.join(timeout_s)
+        if running.exitcode is None:
+            running.kill()
+            running.join()
             raise TimeoutError(f"invoke {' '.join(words)} did not end in {timeout_s:g} s: {said.read_text()}")
-        code = process.exitcode
+        code = running.exitcode
         return code, printed.read_text(encoding="utf-8"), said.read_text(encoding="utf-8")
 
 
 def start(program: Program, words: Sequence[str], *, folder: Path, variables: Mapping[str, str]) -> Started:
     """Start a program and go on. It hears Ctrl-C, whatever these tests were started by."""
     reader, writer = os.pipe()
-    process = _begin(program, words, folder, variables, writer, writer)
+    running = _begin(program, words, folder, variables, writer, writer)
     os.close(writer)
-    return Started(process, os.fdopen(reader, encoding="utf-8"))
+    return Started(running, os.fdopen(reader, encoding="utf-8"))
 
 
 def start_with_log(
@@ -117,11 +125,7 @@ def start_with_log(
 def _begin(
     program: Program, words: Sequence[str], folder: Path, variables: Mapping[str, str], out: int, err: int
 ) -> ForkServerProcess:
-    process = context().Process(
-        target=_become, args=(program, list(words), folder, dict(variables), _Descriptor(out), _Descriptor(err))
-    )
-    process.start()
-    return process
+    return process(_become, program, list(words), folder, dict(variables), _Descriptor(out), _Descriptor(err))
 
 
 class _Descriptor:

@@ -58,6 +58,4 @@ class DispatcherProcess:
 
 def start(order: Order) -> DispatcherProcess:
     """Start one; it has begun when this returns, and may have ended."""
-    process = warm.context().Process(target=serving.serve, args=(order,), daemon=True)
-    process.start()
-    return DispatcherProcess(process, order.log)
+    return DispatcherProcess(warm.process(serving.serve, order, is_daemon=True), order.log)
