@@ -9,12 +9,13 @@ from contracts.errors import CommandFailed, HostUnreachable
 from contracts.event import EventConfig
 from contracts.event_secrets import secrets_of
 from contracts.redaction import Redactor
-from contracts.work import Launched
+from contracts.work import Launched, Provisioned, Spread, StageValue
 from runner.app import connect_to, open_catalogue
 from runner.store import Catalogue, SubmissionRow
 from runner.telling.estimate import is_running
 from runner.telling.following import LiveLog
 from tasks import console, submissions
+from tasks import following_shares as shares
 
 _LOOK_AGAIN_S = 1.0
 
@@ -26,16 +27,54 @@ def follow(event: EventConfig, *, team: str, name: str) -> None:
     """
     submissions.find(event, team=team, name=name)  # a wrong name is told before anything is waited for
     catalogue = open_catalogue(event)
+    redactor = Redactor(secrets_of(event, os.environ))
     row = _launched(event, catalogue, team, name)
+    value = _value(catalogue, row)
+    if isinstance(value, Spread):
+        row = _follow_spread(event, catalogue, row, value, redactor)
+    else:
+        row = _follow_one_job(event, catalogue, row, value, redactor)
+    console.say(f"{team}/{name} is {row.state}" + (f": {row.reason}" if row.reason else ""), style="dim")
+
+
+def _follow_one_job(
+    event: EventConfig, catalogue: Catalogue, row: SubmissionRow, value: StageValue | None, redactor: Redactor
+) -> SubmissionRow:
     shown, is_whole = 0, False
-    value = catalogue.last_value(row.submission_id)
-    if is_running(row) and isinstance(value, Launched):
-        shown, is_whole = _show_live(event, catalogue, row, LiveLog(value, Redactor(secrets_of(event, os.environ))))
+    if isinstance(value, Launched):
+        shown, is_whole = _show_live(event, catalogue, row, LiveLog(value.pushed.provisioned, redactor))
     row = _ended(event, catalogue, row)
     if not is_whole and row.ended_at is not None:
         for line in submissions.stored_log(event, row)[shown:]:
             console.result(line)
-    console.say(f"{team}/{name} is {row.state}" + (f": {row.reason}" if row.reason else ""), style="dim")
+    return row
+
+
+def _follow_spread(
+    event: EventConfig, catalogue: Catalogue, row: SubmissionRow, spread: Spread, redactor: Redactor
+) -> SubmissionRow:
+    """Follow the jobs that share the folds, then the one that puts them together."""
+
+    def goes_on(share: Provisioned) -> bool:
+        value = _value(catalogue, _row(event, catalogue, row.team, row.submission))
+        return isinstance(value, Spread) and shares.is_in(share, value)
+
+    is_whole = shares.show(event, spread, redactor, goes_on)
+    while _goes_on(_row(event, catalogue, row.team, row.submission), row):
+        value = _value(catalogue, row)
+        if isinstance(value, Launched):
+            is_whole &= _show_live(event, catalogue, row, LiveLog(value.pushed.provisioned, redactor))[1]
+            break
+        time.sleep(_LOOK_AGAIN_S)
+    row = _ended(event, catalogue, row)
+    if not is_whole:
+        console.next_step(f"invoke logs --event {event.name} --team {row.team} --submission {row.submission}")
+    return row
+
+
+def _value(catalogue: Catalogue, row: SubmissionRow) -> StageValue | None:
+    """What the run that goes on was last known by."""
+    return catalogue.last_value(row.submission_id) if is_running(row) else None
 
 
 def _launched(event: EventConfig, catalogue: Catalogue, team: str, name: str) -> SubmissionRow:
@@ -56,7 +95,7 @@ def _show_live(event: EventConfig, catalogue: Catalogue, row: SubmissionRow, log
     shown = 0
     while _goes_on(_row(event, catalogue, row.team, row.submission), row):
         try:
-            transport = connect_to(event, log.launched.pushed.provisioned)
+            transport = connect_to(event, log.provisioned)
             try:
                 for line in log.lines(transport):
                     console.result(line)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from contracts.redaction import BY_LOOK, Redactor
-from contracts.work import Launched
+from contracts.work import Provisioned
 from runner import commands
 from runner.ports import Transport
 from runner.stages import log_text
@@ -20,10 +20,10 @@ _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")  # what a carriage return at the ve
 
 
 class LiveLog:
-    """The lines of one run's log, cleaned for people, from wherever the last connection broke off."""
+    """The lines of one job's log, cleaned for people, from wherever the last connection broke off."""
 
-    def __init__(self, launched: Launched, redactor: Redactor = BY_LOOK) -> None:
-        self.launched = launched
+    def __init__(self, provisioned: Provisioned, redactor: Redactor = BY_LOOK) -> None:
+        self.provisioned = provisioned
         self._redact = redactor.lines()
         self._read_bytes = 0
         self._unfinished = b""
@@ -32,12 +32,11 @@ class LiveLog:
     def lines(self, transport: Transport) -> Iterator[str]:
         """Give each line as it comes, until the job ends; call it again on a new connection to go on.
 
-        Raises HostUnreachable, or CommandFailed where the job's folder is gone.
+        Raises HostUnreachable, or CommandFailed where the job's folder is gone, or not there yet.
         """
-        pushed = self.launched.pushed
-        provisioned = pushed.provisioned
-        argv = commands.follow(provisioned.layout, pushed.job_dir, self._read_bytes)
-        timeout_s = provisioned.claimed.work.timeout_s + GRACE_S
+        work = self.provisioned.claimed.work
+        argv = commands.follow(self.provisioned.layout, commands.job_folder(work), self._read_bytes)
+        timeout_s = work.timeout_s + GRACE_S
         with transport.receive(argv, timeout_s=timeout_s) as chunks:
             for chunk in chunks:
                 yield from self._whole_lines(chunk)

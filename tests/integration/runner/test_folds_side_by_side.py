@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -24,6 +25,8 @@ from runner.scoring.bundle import KitFolders
 from runner.scoring.scorer import KitScorer
 from runner.store import SqlStore
 from runner.workers.conda import ThisMachine
+from tests import warm
+from tests.warm import Program
 
 ROOT = Path(__file__).resolve().parents[3]
 IRIS = ROOT / "examples" / "iris"
@@ -214,6 +217,9 @@ def test_the_scores_are_the_same_however_many_folds_are_trained_at_a_time(
 def test_jobs_run_at_the_same_time_go_on_without_their_dispatcher_and_are_told_of_as_one(tmp_path: Path) -> None:
     event = event_of(tmp_path, FOUR, at_a_time=3)
     store, hosts, first = submitted(event, WAITS, tmp_path), Watched(event), Interruption()
+    words = ["logs", "--event", "folds", "--team", "blue", "--submission", "first", "--follow"]
+    here = ["--search-root", str(ROOT), *words]
+    follower = warm.start(Program.INVOKE, here, folder=tmp_path, variables=os.environ)
     begun: list[Path] = []
 
     def hand_back_when_three_have_begun() -> None:
@@ -243,6 +249,11 @@ def test_jobs_run_at_the_same_time_go_on_without_their_dispatcher_and_are_told_o
         "----- fold 2, trained beside the others -----",
         "----- all folds together -----",
     ]
+    followed = follower.await_end(60)
+    assert follower.exit_code == 0, followed
+    trained = sorted(line.partition(":")[0] for line in followed.splitlines() if ": a fold from" in line)
+    assert trained == ["fold 1", "fold 2", "folds 0, 3", "folds 0, 3"]
+    assert "blue/first is scored" in followed
     assert hosts.shares == [(1,), (2,)]
     assert sorted(hosts.released) == [(), (1,), (2,)]
     assert told.stages.count(Stage.WAIT) == 1

@@ -10,7 +10,7 @@ import pytest
 from clients.memory import Call, MemoryHost
 from contracts.errors import HostUnreachable
 from contracts.redaction import Redactor
-from contracts.work import Claimed, HostAddress, HostLayout, Launched, Provisioned, Pushed, Work
+from contracts.work import Claimed, HostAddress, HostLayout, Provisioned, Work
 from runner.telling import following
 from runner.telling.following import LiveLog
 
@@ -21,7 +21,7 @@ AT = datetime(2026, 11, 20, tzinfo=UTC)
 def live_log() -> LiveLog:
     work = Work(1, "iris", "red", "one", 1, Path("/s"), Path("/l"), Path("/p"), timeout_s=60)
     layout = HostLayout("/kit", "/kit", PYTHON, "/ramp-test")
-    return LiveLog(Launched(Pushed(Provisioned(Claimed(work, AT), HostAddress("i-1", "h", "u"), layout), "/job"), AT))
+    return LiveLog(Provisioned(Claimed(work, AT), HostAddress("i-1", "h", "u"), layout))
 
 
 def host_that_writes(*pieces: bytes) -> MemoryHost:
@@ -50,7 +50,7 @@ def test_a_new_connection_goes_on_where_the_last_one_broke_off() -> None:
         next(lines)
     rest = host_that_writes(b"d 1\n")
     assert list(log.lines(rest.connect())) == ["fold 1"]
-    assert rest.calls[0][-2:] == ("/job", "10")
+    assert rest.calls[0][-2:] == (".rampart/jobs/iris-1-1", "10")
 
 
 def test_a_host_that_sends_more_than_a_log_may_hold_is_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +85,6 @@ def test_secrets_are_hidden_however_the_stream_is_cut() -> None:
         + b"\n-----END PRIVATE KEY-----\nAKIAABCDEFGHIJKLMNOP\n"
     )
     for size in (1, 7, 30, 1000):
-        log = LiveLog(live_log().launched, Redactor(["hunter22"]))
+        log = LiveLog(live_log().provisioned, Redactor(["hunter22"]))
         pieces = [text[i : i + size] for i in range(0, len(text), size)]
         assert list(log.lines(host_that_writes(*pieces).connect())) == ["pw ***", "***", "***", "***", "***"]
