@@ -15,6 +15,7 @@ from clients import ssh
 from clients.dask.door import Door
 from clients.local import LocalTransport
 from runner.ports import Transport
+from tests import filled_database
 from tests.contract import reachable, store_fixtures
 from tests.contract.reachable import Reachable, SshHost
 from tests.contract.store_fixtures import Bench, OpenDatabase
@@ -116,9 +117,9 @@ def open_database(postgresql: Callable[[], sqlalchemy.URL], tmp_path: Path) -> O
         if kind == "postgresql":
             name = f"test{next(_NUMBERS)}"
             return store_fixtures.new_postgresql_database(postgresql(), name, template="filled")
-        url = f"sqlite:///{tmp_path}/database/event.db"
-        store_fixtures.make_tables(url)
-        return url
+        path = tmp_path / "database" / "event.db"
+        filled_database.place(path)
+        return f"sqlite:///{path}"
 
     return open_it
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from contracts.event import EventConfig
 from contracts.event_file import load_event
 from runner import app
 from runner.store import Catalogue, Database, upgrade
+from tests import filled_database
 from tests.faults import dispatchers, jobs
 from tests.faults.dispatchers import DispatcherProcess
 from tests.faults.hosts import StackHosts
@@ -173,4 +174,9 @@ def open_event(
     path.write_text("\n".join(lines) + "\n")
     if database_url is not None:
         (folder / "config.yml").write_text(f"database_url: {database_url}\n")
-    return load_event(path, environ={})
+    event = load_event(path, environ={})
+    if database_url is None:
+        embedded = make_url(event.database_url.get_secret_value()).database
+        assert embedded is not None
+        filled_database.place(Path(embedded))
+    return event
