@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ class Entry:
     retained: bool = False
     superseded: bool = False
     """Another resource has taken its place; it is still to be deleted."""
+
+
+_NAMES = tuple(each.name for each in fields(Entry))
 
 
 class Ledger:
@@ -108,9 +111,10 @@ class Ledger:
             "stack": self.stack,
             "salt": self._salt,
             "outputs": self.outputs,
-            "resources": [asdict(entry) for entry in self._entries],
+            # neither copied nor indented: it is written for each resource anew, and that is most of what it costs
+            "resources": [{name: getattr(entry, name) for name in _NAMES} for entry in self._entries],
         }
-        _write(self._path, json.dumps(content, indent=1, sort_keys=True).encode())
+        _write(self._path, json.dumps(content, sort_keys=True).encode())
 
     def _load(self) -> None:
         known = read(self._path)
