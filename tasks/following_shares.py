@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 
 from contracts.errors import RampartError
@@ -32,7 +33,7 @@ def show(event: EventConfig, spread: Spread, redactor: Redactor, goes_on: Callab
     jobs = values.shares_of(spread)
     told: SimpleQueue[str | bool] = SimpleQueue()
     for job in jobs:
-        watch = (event, LiveLog(job, redactor), lambda job=job: goes_on(job), told)
+        watch = (event, LiveLog(job, redactor), partial(goes_on, job), told)
         threading.Thread(target=_watch, args=watch, daemon=True, name="follow").start()
     ended: list[bool] = []
     while len(ended) < len(jobs):

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from multiprocessing import reduction
@@ -63,16 +64,20 @@ class Started:
         return self.process.exitcode
 
     def await_end(self, timeout_s: float) -> str:
-        """Read what it still says, until its end; it is killed where that takes longer. Doing it twice is fine."""
+        """Read what it still says, until its end; its group is killed where that takes longer. Twice is fine."""
         if self.said.closed:
             return ""
-        late = threading.Timer(timeout_s, self.process.kill)
+        late = threading.Timer(timeout_s, self._kill_group)
         late.start()
         with self.said:
             rest = self.said.read()
         self.process.join()
         late.cancel()
         return rest
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError):  # it has just ended
+            os.killpg(self.pid, signal.SIGKILL)
 
 
 def process(target: Callable[..., object], *arguments: Any, is_daemon: bool = False) -> ForkServerProcess:
