@@ -36,7 +36,7 @@ class _Up:
 
 
 class LocalProcesses:
-    """Worker processes with TLS, at most `most` of them; their home is `home`, their environment is clean.
+    """Worker processes with TLS, from `least` to `most` of them; their home is `home`, their environment is clean.
 
     In `folder`, which only its owner may enter, each cluster has a folder of its own with an authority of its own. The
     workers end with this process; what they started detached goes on.
@@ -47,6 +47,7 @@ class LocalProcesses:
         folder: Path,
         *,
         home: Path,
+        least: int,
         most: int,
         stack: str,
         now: Callable[[], datetime],
@@ -54,6 +55,7 @@ class LocalProcesses:
     ) -> None:
         self._folder = folder
         self._home = home
+        self._least = least
         self._most = most
         self._stack = stack
         self._now = now
@@ -77,7 +79,7 @@ class LocalProcesses:
         return scheduler
 
     def scale(self, wanted: int, busy: Collection[str] | None = None) -> None:  # noqa: ARG002 - its keeper knows better
-        """Have as many workers, one at least; those with a run stay. Raises CloudError or HostUnreachable."""
+        """Have as many workers, within the bounds; those with a run stay. Raises CloudError or HostUnreachable."""
         self._wanted = wanted
         up = self._up
         if up is not None and up.keeper.is_alive:
@@ -102,7 +104,12 @@ class LocalProcesses:
         own = Path(tempfile.mkdtemp(dir=self._folder))
         try:
             (own / _OWNER).write_text(process_name.own_name())
-            settings = {"folder": str(own), "most": self._most, "security": self._security(own)}
+            settings = {
+                "folder": str(own),
+                "least": self._least,
+                "most": self._most,
+                "security": self._security(own),
+            }
             environment = clean_environment(self._environment, self._home)
             keeper = Keeper(_PROGRAM, settings, environment=environment, log=own / "keeper.log", start_s=_START_S)
         except BaseException:
@@ -143,6 +150,7 @@ def local_processes(event: EventConfig, *, now: Callable[[], datetime]) -> Local
     return LocalProcesses(
         event.state_dir / "dask-local",
         home=event.state_dir / "host",
+        least=event.worker.folds_at_a_time,  # a run takes those that are there when it begins
         most=event.n_workers * event.worker.folds_at_a_time,
         stack=event.name,
         now=now,

@@ -1,8 +1,8 @@
 """Keep a Dask cluster of processes on this machine.
 
 Usage: local_keeper.py, with an environment that holds nothing secret, for the workers have it too. Settings: `folder`
-(removed at the end; the workers' own folders are made in it), `most` workers, `security` as distributed.Security takes
-it.
+(removed at the end; the workers' own folders are made in it), `least` and `most` workers, `security` as
+distributed.Security takes it.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class LocalKept:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._folder = Path(settings["folder"])
-        self._most = int(settings["most"])
+        self._least, self._most = int(settings["least"]), int(settings["most"])
         self._security = Security(require_encryption=True, **settings["security"])  # type: ignore[no-untyped-call]
         self._cluster: Any = None
         self._changing: asyncio.Task[None] | None = None
-        self._wanted = 1
+        self._wanted = self._least
 
     async def start(self) -> Told:
         dask.config.set(_SETTINGS)
@@ -64,7 +64,7 @@ class LocalKept:
 
     async def answer(self, verb: str, asked: Mapping[str, Any]) -> Told:
         if verb == "scale":
-            self._wanted = max(1, min(int(asked["n"]), self._most))
+            self._wanted = max(self._least, min(int(asked["n"]), self._most))
             if self._changing is None or self._changing.done():
                 former, self._changing = self._changing, asyncio.create_task(self._change())
                 if former is not None and (error := former.exception()) is not None:

@@ -51,7 +51,8 @@ import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from runner.dask.clusters.local_cluster import LocalProcesses
-cluster = LocalProcesses(Path(sys.argv[1]), home=Path(sys.argv[2]), most=1, stack="iris", now=lambda: datetime.now(UTC))
+cluster = LocalProcesses(Path(sys.argv[1]), home=Path(sys.argv[2]), least=1, most=1, stack="iris",
+    now=lambda: datetime.now(UTC))
 cluster.scheduler()
 print(cluster._up.keeper.pid, flush=True)
 sys.stdin.read()
@@ -92,7 +93,8 @@ class Local:
         self.cluster = LocalProcesses(
             self.folder,
             home=self.home,
-            most=2,
+            least=2,
+            most=3,
             stack="iris",
             now=lambda: datetime.now(UTC),
             environment={**os.environ, **SECRET},
@@ -141,10 +143,11 @@ def test_nobody_gets_an_answer_without_a_certificate(local: Local, scheme: str) 
 
 
 def test_it_has_as_many_workers_as_are_wanted_within_its_bounds(local: Local) -> None:
+    assert len(local.cluster.workers()) == 2
     local.cluster.scale(5)
-    _until(lambda: len(local.cluster.workers()) == 2)
+    _until(lambda: len(local.cluster.workers()) == 3)
     local.cluster.scale(0)
-    _until(lambda: len(local.cluster.workers()) == 1)
+    _until(lambda: len(local.cluster.workers()) == 2)
 
 
 def test_closing_ends_all_its_processes_but_what_a_worker_started_detached(local: Local) -> None:
