@@ -45,9 +45,7 @@ def measure(quick: bool) -> list[Figure]:
     cpu.adopt_orphans()
     with deployment.deployment_folder() as folder:
         event = deployment.opened(folder, EVENT.format(prefix=sys.prefix, workers=WORKERS))
-        bare.seconds(
-            event, folder / "first", WORKERS, at_a_time=WORKERS
-        )  # the first ones read everything from the disk
+        bare.seconds(event, folder / "first", WORKERS, at_a_time=WORKERS)  # these read everything from the disk
         made = []
         for number in range(rounds):
             deployment.fill_queue(event, bare.short(event), count, prefix=f"round_{number}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 
 from contracts.errors import CommandFailed, HostUnreachable
 from contracts.event import EventConfig
@@ -95,14 +96,11 @@ def _show_live(event: EventConfig, catalogue: Catalogue, row: SubmissionRow, log
     shown = 0
     while _goes_on(_row(event, catalogue, row.team, row.submission), row):
         try:
-            transport = connect_to(event, log.provisioned)
-            try:
+            with closing(connect_to(event, log.provisioned)) as transport:
                 for line in log.lines(transport):
                     console.result(line)
                     shown += 1
                 return shown, True
-            finally:
-                transport.close()
         except CommandFailed:  # the job's folder is gone: the run has just ended
             return shown, False
         except HostUnreachable as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from queue import SimpleQueue
 
@@ -51,13 +52,10 @@ def _watch(event: EventConfig, log: LiveLog, goes_on: Callable[[], bool], told: 
     try:
         while not is_whole and goes_on():
             try:
-                transport = connect_to(event, log.provisioned)
-                try:
+                with closing(connect_to(event, log.provisioned)) as transport:
                     for line in log.lines(transport):
                         told.put(f"{name}: {line}")
                     is_whole = True
-                finally:
-                    transport.close()
             except RampartError:  # its job is not launched yet, or has just ended, or the host does not answer
                 time.sleep(_LOOK_AGAIN_S)
     finally:

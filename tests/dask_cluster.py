@@ -48,7 +48,7 @@ class DaskCluster:
     def start_scheduler(self) -> None:
         protocol = "tls" if self._is_encrypted else "tcp"
         options = ["--port", str(self._port), "--host", "127.0.0.1", "--no-dashboard", "--protocol", protocol]
-        self._start("scheduler", [*options, *self._shown(DaskRole.SCHEDULER)], self._folder)
+        self._start("scheduler", ["scheduler", *options, *self._shown(DaskRole.SCHEDULER)], self._folder)
 
     def start_worker(self, name: str, *, home: Path | None = None, options: tuple[str, ...] = RESOURCE) -> None:
         home = home or self._folder / name
@@ -91,7 +91,7 @@ class DaskCluster:
     def _start(self, name: str, words: list[str], home: Path) -> None:
         self._processes[name] = warm.start_with_log(
             Program.DASK,
-            words if words[0] == "worker" else ["scheduler", *words],
+            words,
             folder=home,
             variables={"PATH": os.environ["PATH"], "HOME": str(home)},
             log=self._folder / f"{name}.log",

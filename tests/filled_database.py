@@ -9,10 +9,11 @@ from pathlib import Path
 from runner.store import Database, upgrade
 
 
-def place(path: Path) -> None:
-    """Put one there, as `upgrade` leaves it."""
+def place(path: Path) -> str:
+    """Put one there, as `upgrade` leaves it; gives its URL."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_filled())
+    return f"sqlite:///{path}"
 
 
 @cache

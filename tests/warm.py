@@ -27,7 +27,6 @@ _PRELOADED = (
     "tasks.status",
     "tasks.stack",
     "infra.program",
-    "localcloud.__main__",
     "localcloud.connect_endpoints",
     "localcloud.deployer",
     "localcloud.moto_server",
@@ -44,7 +43,6 @@ class Program(StrEnum):
 
     DASK = "dask"
     INVOKE = "invoke"
-    LOCALCLOUD = "localcloud"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,7 @@ class Started:
         return self.process.exitcode
 
     def await_end(self, timeout_s: float) -> str:
-        """Read what it still says, until its end; its group is killed where that takes longer. Twice is fine."""
-        if self.said.closed:
-            return ""
+        """Read what it still says, until its end; its group is killed where that takes longer."""
         late = threading.Timer(timeout_s, self._kill_group)
         late.start()
         with self.said:
@@ -174,7 +170,3 @@ def _main_of(program: Program) -> Callable[[], object]:
             from invoke.main import program as invoke
 
             return invoke.run
-        case Program.LOCALCLOUD:
-            from localcloud import __main__ as localcloud
-
-            return lambda: sys.exit(localcloud.main())

@@ -48,9 +48,9 @@ async def serve(first: Frame, asked: asyncio.Queue[Frame | None], tell: Callable
     try:
         with tempfile.TemporaryDirectory() as folder:
             module = _under_its_own_name(Path(folder))
+            session = Session(client, module)
+            await session.begin_listening()  # before it is told what workers run: another scheduler would not know that
             await client.upload_file(module.__file__)
-        session = Session(client, module)
-        await session.begin_listening()
     except OSError:  # Dask's own errors of a broken connection among them
         tell(Frame({"failed": "nobody answers there, or not to what we show"}))
         return REFUSED

@@ -27,7 +27,7 @@ class Session:
         """`module` is what workers run, as they have it."""
         self._client = client
         self._module = module
-        self._scheduler = ""  # which one it is: it has been told what workers run
+        self._scheduler = ""  # which one it is: another one has not been told what workers run
         self._places: dict[str, dict[str, str]] = {}  # the last place of each run, by its key
         self._wanted: dict[str, asyncio.Future[dict[str, str]]] = {}
         self._kept: dict[str, str] = {}  # the machine that a run has settled on

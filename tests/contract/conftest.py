@@ -117,9 +117,7 @@ def open_database(postgresql: Callable[[], sqlalchemy.URL], tmp_path: Path) -> O
         if kind == "postgresql":
             name = f"test{next(_NUMBERS)}"
             return store_fixtures.new_postgresql_database(postgresql(), name, template="filled")
-        path = tmp_path / "database" / "event.db"
-        filled_database.place(path)
-        return f"sqlite:///{path}"
+        return filled_database.place(tmp_path / "database" / "event.db")
 
     return open_it
 

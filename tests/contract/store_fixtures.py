@@ -232,11 +232,10 @@ def new_postgresql_database(server: sqlalchemy.URL, name: str, *, template: str 
 
 
 def make_tables(url: str) -> None:
-    """Make our tables, and RAMP's where `upgrade` leaves them to RAMP."""
+    """Make RAMP's tables on PostgreSQL, which `upgrade` leaves to RAMP, and ours."""
     database = Database(url)
-    if database.url.get_backend_name() == "postgresql":
-        with database.writing() as connection:
-            metadata.create_all(connection)
+    with database.writing() as connection:
+        metadata.create_all(connection)
     upgrade(database)
     database.close()
 

@@ -25,6 +25,7 @@ from runner.store import (
     own_tables,
     tables,
 )
+from tests import filled_database
 from tests.contract import store_fixtures
 from tests.contract.store_fixtures import KIT, Bench, OpenDatabase, failed, scored
 
@@ -137,8 +138,7 @@ def test_a_database_of_another_event_keeps_both_apart_and_shares_teams_and_probl
     copy_event(database_of(source), target, "iris")
     ramp = source.event.ramp.model_copy(update={"event_name": "again"})
     event = source.event.model_copy(update={"ramp": ramp})
-    url = f"sqlite:///{tmp_path}/another.db"
-    store_fixtures.make_tables(url)
+    url = filled_database.place(tmp_path / "another.db")
     store = SqlStore(url, event, source.clock, owner="another")
     with store.database.writing() as connection:
         connection.exec_driver_sql("INSERT INTO sqlite_sequence VALUES ('submissions', 100)")

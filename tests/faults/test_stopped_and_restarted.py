@@ -13,6 +13,7 @@ import pytest
 from contracts.work import claimed_of
 from runner import process_name
 from runner.store import SqlStore
+from tests import filled_database
 from tests.contract import store_fixtures
 from tests.contract.store_fixtures import Bench
 
@@ -47,8 +48,7 @@ def holding(bench: Bench, folder: Path) -> Iterator[subprocess.Popen[str]]:
 def test_the_leases_of_a_killed_dispatcher_end_with_it(tmp_path: Path) -> None:
     if process_name.own_name().endswith("::"):
         pytest.skip("this system has no /proc")
-    url = f"sqlite:///{tmp_path}/event.db"
-    store_fixtures.make_tables(url)
+    url = filled_database.place(tmp_path / "event.db")
     with store_fixtures.sql_bench(tmp_path, url) as bench:
         bench.submit("one")
         bench.submit("two")

@@ -16,25 +16,25 @@ import pytest
 
 from localcloud.machines import Level
 from localcloud.machines.probe import why_not
-from tests import warm
 from tests.integration.clouds import UBUNTU, client_of
-from tests.warm import Program, Started
 
 COMMAND = [sys.executable, "-m", "localcloud"]
 
 
 @contextmanager
-def running(folder: Path, *options: str) -> Iterator[tuple[Started, dict[str, str]]]:
+def running(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """A cloud in a process of its own, with the environment it printed; ended at the latest here."""
-    words = ["--folder", str(folder), "--json", *options]
-    process = warm.start(Program.LOCALCLOUD, words, folder=folder.parent, variables=os.environ)
-    try:
-        line = process.said.readline()
-        assert line.startswith("{"), line
-        yield process, json.loads(line)
-    finally:
-        process.process.terminate()
-        process.await_end(30)
+    command = [*COMMAND, "--folder", str(folder), "--json", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert process.stderr is not None
+            assert line, process.stderr.read()
+            yield process, json.loads(line)
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -84,8 +84,7 @@ def test_strange_clients_work_with_the_printed_environment_and_nothing_stays(lev
         status = json.loads(run("status", "--json", "--folder", str(folder)).stdout)
         assert (status["pid"], status["level"]) == (process.pid, level)
         assert run("stop", "--folder", str(folder)).returncode == 0
-        process.await_end(30)
-        assert process.exit_code == 0
+        assert process.wait(30) == 0
     assert processes_that_name(str(folder)) == []
     assert processes_that_name("sleep\0987") == []
     assert [path.name for path in folder.iterdir()] == ["lock"]
@@ -109,10 +108,7 @@ def test_a_second_cloud_in_the_same_folder_is_refused_in_one_line(tmp_path: Path
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_cloud_cleanly(number: signal.Signals, tmp_path: Path) -> None:
-    command = [*COMMAND, "--folder", str(tmp_path), "--json", "--level", "plain"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline()
+    with running(tmp_path, "--level", "plain") as (process, _):
         process.send_signal(number)
         assert process.wait(30) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
@@ -122,8 +118,8 @@ def test_a_killed_cloud_is_not_found_and_its_folder_serves_again(tmp_path: Path)
     with running(tmp_path) as (process, environment):
         image = client_of(environment, "ssm").get_parameter(Name=UBUNTU)["Parameter"]["Value"]
         client_of(environment, "ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1)
-        process.process.kill()
-        process.await_end(30)
+        process.kill()
+        process.wait(30)
     assert run("env", "--folder", str(tmp_path)).returncode == 1
     with running(tmp_path, "--level", "plain"):
         assert run("env", "--folder", str(tmp_path)).returncode == 0

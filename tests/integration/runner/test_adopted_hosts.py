@@ -20,6 +20,7 @@ from contracts.work import Adopted, Claimed, Provisioned, claimed_of
 from runner.hosts import Ec2Hosts, LaunchSettings
 from runner.interruption import Interruption
 from runner.progress import Stage
+from tests import filled_database
 from tests.contract import store_fixtures
 from tests.contract.store_fixtures import Bench
 from tests.integration.clouds import KEY_NAME, Cloud
@@ -42,8 +43,7 @@ class DiesOnTheAnswer(Ec2):
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    url = f"sqlite:///{tmp_path}/database/event.db"
-    store_fixtures.make_tables(url)
+    url = filled_database.place(tmp_path / "database" / "event.db")
     with store_fixtures.sql_bench(tmp_path, url, lease_s=0) as bench:  # every lease can be taken over at once
         yield bench
 

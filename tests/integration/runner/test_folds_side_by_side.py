@@ -234,6 +234,11 @@ def test_jobs_run_at_the_same_time_go_on_without_their_dispatcher_and_are_told_o
     assert serve(event, store, hosts, interruption=first).ended == []
     watching.join()
     assert (len(begun), hosts.shares, hosts.released) == (3, [(1,), (2,)], [])
+    told_of: set[str] = set()
+    for line in follower.said:  # each job has said something by now, and says no more before it may go on
+        told_of.add(line.partition(":")[0])
+        if told_of >= {"folds 0, 3", "fold 1", "fold 2"}:
+            break
     for path in begun:
         path.with_name("go").touch()
     told = serve(event, app.open_store(event), hosts)

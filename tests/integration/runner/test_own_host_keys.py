@@ -25,6 +25,7 @@ from runner.flow import Run, Surroundings
 from runner.hosts import Ec2Hosts, LaunchSettings
 from runner.interruption import Interruption
 from runner.progress import Progress, SecurityEvent
+from tests import filled_database
 from tests.contract import store_fixtures
 from tests.contract.store_fixtures import Bench
 from tests.integration.clouds import KEY_NAME, Cloud
@@ -40,8 +41,7 @@ systemctl reload ssh
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    url = f"sqlite:///{tmp_path}/database/event.db"
-    store_fixtures.make_tables(url)
+    url = filled_database.place(tmp_path / "database" / "event.db")
     with store_fixtures.sql_bench(tmp_path, url) as bench:
         yield bench
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clients.dask import session
 from clients.dask.session import Session
 
 
@@ -32,10 +33,15 @@ class Schedulers:
         return ()
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_LOOK_S", 0.0)
+
+
 async def _watched(*names: str) -> None:
-    session = Session(Schedulers(*names), SimpleNamespace(TOPIC="places"))
-    await session.begin_listening()
-    await session.watch()
+    begun = Session(Schedulers(*names), SimpleNamespace(TOPIC="places"))
+    await begun.begin_listening()
+    await begun.watch()
 
 
 def test_a_session_goes_on_while_its_scheduler_answers() -> None:
